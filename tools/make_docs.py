@@ -81,6 +81,8 @@ Points may sum to any total. A criterion is judged in exactly one way: by a `che
 `files` lists files of the course, such as `utils.py`, `data/train.csv` or a base model. Every notebook gets them
 next to it, read-only; [files of a notebook](files.md) describes them.
 
+`run: {allow_system_calls: [...]}` allows [system calls](system-calls.md) that the sandbox otherwise refuses.
+
 Titles, advice and guides can be in several languages, also in a file next to the rubric such as `mnist-cnn.de.yaml`;
 [languages](translating.md) describes them.
 """
@@ -90,8 +92,8 @@ A program asks Linux for everything by system calls. In the sandbox, a notebook 
 other call fails, and the program goes on. The error is EPERM (operation not permitted) for a call of this page, and
 ENOSYS (function not implemented) for calls of newer versions of Linux, so that a library uses an older call.
 
-The filter is for bubblewrap, on x86-64 and ARM 64. A container has the filter of its engine. 32-bit programs and
-programs of the x32 ABI do not run.
+The filter is for bubblewrap, on x86-64 and ARM 64, and for kernels with `--isolation user`. A container has the filter
+of its engine. 32-bit programs and programs of the x32 ABI do not run.
 
 ## If a call is refused
 
@@ -812,10 +814,9 @@ def _system_calls_page() -> str:
     for group, explanation in GROUPS.items():
         members = [call for call in calls if call.group == group and call.rule == "allowed"]
         if members:
-            seen, added = (
-                ", ".join(f"`{call.name}`" for call in members if call.recorded is wanted) for wanted in (True, False)
-            )
-            lines.append(f"| {_cell(explanation)} | {seen} | {added} |")
+            recorded = _names(call.name for call in members if call.recorded)
+            added = _names(call.name for call in members if not call.recorded)
+            lines.append(f"| {_cell(explanation)} | {recorded} | {added} |")
     for title, rule in (("Calls on request", "on request"), ("Calls that no rubric can allow", "never")):
         lines += ["", f"## {title}", "", "| call | x86-64 | ARM 64 | error | reason |", "|---|---|---|---|---|"]
         for call in calls:

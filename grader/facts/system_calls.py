@@ -28,7 +28,7 @@ GROUPS: Mapping[str, str] = {
     "time": "Clocks and timers.",
     "waiting": "Locks, events and waiting for files.",
     "sockets": "Sockets of the families AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK. There is no network.",
-    "identity": "The own user, its rights and limits of its own; without rights none can be gained.",
+    "identity": "Its user, rights and filters, which only become narrower; the name of the system; random numbers.",
     "System V": "Use of System V memory, semaphores and queues, which only calls on request can make.",
     "kernel interfaces": "Large parts of Linux with many past vulnerabilities.",
     "uncounted memory": "Memory that belongs to no process, or that outlives its process.",

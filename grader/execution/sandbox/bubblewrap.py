@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import psutil
 
@@ -30,7 +30,7 @@ from grader.execution.sandbox.isolation import (
     chown_tree,
 )
 from grader.execution.sandbox.scratch import held_folder
-from grader.execution.sandbox.seccomp import Form, can_report, filter_path, filter_program
+from grader.execution.sandbox.seccomp import Form, can_report, filter_path, filter_program, kernel_filters
 from grader.schema.errors import SandboxError
 
 __all__ = ["Bubblewrap", "BubblewrapFeatures", "explain_failure", "free_user_id", "host_settings", "working_bubblewrap"]
@@ -43,8 +43,10 @@ _ARGUMENTS_DESCRIPTOR, _FILTER_DESCRIPTOR = "8", "9"
 _OPEN_ARGUMENTS = f'exec {_ARGUMENTS_DESCRIPTOR}<"$0" && exec "$@"'
 _OPEN_BOTH = f'exec {_ARGUMENTS_DESCRIPTOR}<"$0" {_FILTER_DESCRIPTOR}<"$1" && shift && exec "$@"'
 """Shell code: open the files for bubblewrap, then execute bubblewrap."""
-_argument_files: deque[BinaryIO] = deque(maxlen=128)
-"""The latest files with arguments. A sandbox opens its own one right after its start."""
+_MOST_ARGUMENT_FILES = 128
+_argument_files: deque[int] = deque()
+"""Descriptors of the latest files with arguments. A sandbox opens its own one right after its start."""
+_argument_files_lock = threading.Lock()
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC_FILES = (
@@ -111,10 +113,7 @@ class Bubblewrap:
     @property
     def call_filters(self) -> tuple[bytes, bytes] | None:
         """The filters that the started program installs; see `Isolation.call_filters`."""
-        machine = os.uname().machine
-        reported = filter_program(machine, self.allowed_calls, "reported")
-        plain = filter_program(machine, self.allowed_calls)
-        return (reported, plain) if reported and plain and self.reports_calls else None
+        return kernel_filters(self.allowed_calls) if self.reports_calls else None
 
     def for_warm(self) -> "Bubblewrap":
         """Return the isolation of a warm process, whose forks enter the namespaces of sandboxes made by `wrap`.
@@ -225,11 +224,13 @@ class Bubblewrap:
 
 def _arguments_path(args: Sequence[str]) -> str:
     """Return the path of a file with arguments, in memory."""
-    file = os.fdopen(os.memfd_create("grader-arguments"), "wb")
-    file.write("".join(f"{arg}\0" for arg in args).encode(errors="surrogateescape"))
-    file.flush()
-    _argument_files.append(file)
-    return f"/proc/{os.getpid()}/fd/{file.fileno()}"
+    descriptor = os.memfd_create("grader-arguments")
+    os.write(descriptor, b"".join(os.fsencode(arg) + b"\0" for arg in args))
+    with _argument_files_lock:
+        _argument_files.append(descriptor)
+        if len(_argument_files) > _MOST_ARGUMENT_FILES:
+            os.close(_argument_files.popleft())
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
 def explain_failure(stderr: str, settings: Mapping[str, str]) -> str:

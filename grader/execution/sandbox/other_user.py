@@ -10,6 +10,7 @@ from pathlib import Path
 from grader.execution.sandbox.bubblewrap import free_user_id
 from grader.execution.sandbox.isolation import TRANSIENT_IDS, Binds, IsolationName, ProcessLimits, chown_tree
 from grader.execution.sandbox.scratch import is_held
+from grader.execution.sandbox.seccomp import can_report, kernel_filters
 
 __all__ = ["OtherUser", "probe_user"]
 
@@ -34,6 +35,8 @@ class OtherUser:
     """
 
     user_id: int = TRANSIENT_IDS.start
+    allowed_calls: tuple[str, ...] = ()
+    """System calls to allow in addition to those that are always allowed."""
     name: IsolationName = field(default="user", init=False)
     moves_paths: bool = field(default=False, init=False)
     kernel_depth: int = field(default=0, init=False)
@@ -42,14 +45,14 @@ class OtherUser:
         """Return an isolation with a new user id, so that notebooks share neither files nor process counts."""
         return replace(self, user_id=free_user_id())
 
-    def for_notebook(self, allowed: Sequence[str]) -> "OtherUser":  # noqa: ARG002 — the signature of the protocol
-        """Return this isolation, since it filters no system calls."""
-        return self
+    def for_notebook(self, allowed: Sequence[str]) -> "OtherUser":
+        """Return an isolation for a notebook's kernel; see `Isolation.for_notebook`."""
+        return replace(self, allowed_calls=tuple(allowed))
 
     @property
-    def call_filters(self) -> None:
-        """Return None, since it filters no system calls."""
-        return
+    def call_filters(self) -> tuple[bytes, bytes] | None:
+        """The filters that the kernel installs; see `Isolation.call_filters`."""
+        return kernel_filters(self.allowed_calls) if can_report() else None
 
     def own(self, path: Path) -> None:
         """Change the owner of a folder and its content, close it to other users, and let the user get there."""

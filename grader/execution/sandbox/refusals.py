@@ -31,6 +31,8 @@ _ANSWER = struct.Struct("=QqiI")
 """`struct seccomp_notif_resp`: id, result, error, flags."""
 _MOST_CALLS = 2_000
 """Number of refused calls to answer; after that, Linux answers them, so that they cost the grader no time."""
+_STARTS = 2
+"""Times that a kernel may start: as a fork, and without one if the fork failed."""
 _MOST_NAMES = 20
 """Number of different calls to report."""
 _SHOWN = 5
@@ -74,7 +76,7 @@ class CallListener:
     def __post_init__(self) -> None:
         """Send the filters, and start to wait for the listener."""
         self._ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for program in self.programs:
+        for program in [*self.programs] * _STARTS:
             self._ours.send(program)
         self._stop = os.pipe2(os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._serve, name="refused calls", daemon=True)
@@ -92,22 +94,23 @@ class CallListener:
 
     def _serve(self) -> None:
         with self._ours:
-            listener = self._receive()
-        if listener is None:
-            return
-        self.listening = True
-        try:
-            for _ in range(_MOST_CALLS):
-                if not (self._wait(listener) and self._answer(listener)):
-                    break
-        finally:
-            os.close(listener)
+            while (listener := self._receive()) is not None:
+                self.listening = True
+                try:
+                    self._answer_all(listener)
+                finally:
+                    os.close(listener)
+
+    def _answer_all(self, listener: int) -> None:
+        """Answer until the last process of the sandbox has ended."""
+        for _ in range(_MOST_CALLS):
+            if not (self._wait(listener) and self._answer(listener)):
+                return
 
     def _receive(self) -> int | None:
-        """Wait for the listener's descriptor; None if the sandbox sent none."""
+        """Wait for the listener's descriptor; None if this object was closed, or if the sandbox sent none."""
         if not self._wait(self._ours.fileno()):
             return None
-        # After this, the end of the sandbox's process also closes the socket.
         _, ancillary, _, _ = self._ours.recvmsg(64, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
         numbers = array.array("i")
         for _level, kind, data in ancillary:

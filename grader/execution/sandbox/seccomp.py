@@ -26,7 +26,7 @@ from typing import Literal
 
 from grader.facts.system_calls import MACHINES, system_calls
 
-__all__ = ["FAMILIES", "Form", "can_report", "error_of", "filter_path", "filter_program"]
+__all__ = ["FAMILIES", "Form", "can_report", "error_of", "filter_path", "filter_program", "kernel_filters"]
 
 Form = Literal["plain", "reported", "beneath"]
 FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16}
@@ -93,16 +93,28 @@ def error_of(number: int, machine: str) -> int:
     return errno.ENOSYS if answers.get(number, "ENOSYS") == "ENOSYS" else errno.EPERM
 
 
-@cache
 def filter_path(allowed: tuple[str, ...] = (), form: Form = "plain") -> str | None:
     """Return the path of a file with this machine's filter, valid while this process lives; None if there is none."""
+    descriptor = _filter_file(allowed, form)
+    return None if descriptor is None else f"/proc/{os.getpid()}/fd/{descriptor}"
+
+
+@cache
+def _filter_file(allowed: tuple[str, ...], form: Form) -> int | None:
     program = filter_program(os.uname().machine, allowed, form)
     if program is None:
         return None
     # In memory, so that no other user can replace the file and none is left over.
     descriptor = os.memfd_create("grader-filter")
     os.write(descriptor, program)
-    return f"/proc/{os.getpid()}/fd/{descriptor}"
+    return descriptor
+
+
+def kernel_filters(allowed: tuple[str, ...]) -> tuple[bytes, bytes] | None:
+    """Return the filters that a kernel installs: `reported`, and `plain` if it gets no listener; None if unknown."""
+    machine = os.uname().machine
+    reported, plain = filter_program(machine, allowed, "reported"), filter_program(machine, allowed)
+    return (reported, plain) if reported and plain else None
 
 
 @cache

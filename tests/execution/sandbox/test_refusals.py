@@ -13,6 +13,7 @@ import pytest
 import grader
 from grader.execution.runner import ExecutionOutcome
 from grader.execution.sandbox.isolation import Isolation
+from grader.execution.sandbox.other_user import OtherUser
 from grader.execution.sandbox.refusals import (
     _MOST_CALLS,
     CallListener,
@@ -20,7 +21,7 @@ from grader.execution.sandbox.refusals import (
     advise_student,
     explain_refusals,
 )
-from grader.execution.sandbox.seccomp import can_report, filter_program
+from grader.execution.sandbox.seccomp import can_report, kernel_filters
 from grader.facts.language import english
 from grader.facts.system_calls import MACHINES, system_calls
 from tests.support.says import says
@@ -48,10 +49,9 @@ def number_of(name: str) -> int:
 
 
 def filters(allowed: tuple[str, ...] = ()) -> tuple[bytes, bytes]:
-    reported, plain = filter_program(MACHINE, allowed, "reported"), filter_program(MACHINE, allowed)
-    assert reported is not None
-    assert plain is not None
-    return reported, plain
+    programs = kernel_filters(allowed)
+    assert programs is not None
+    return programs
 
 
 def answers(listener: CallListener, code: str) -> Any:
@@ -157,6 +157,15 @@ def test_a_rubric_can_allow_a_call() -> None:
     assert not made.calls
 
 
+def test_a_kernel_that_starts_again_is_listened_to_as_well(listener: CallListener) -> None:
+    code = f"print(json.dumps(call({number_of('mount')}, 0, 0, 0, 0, 0)))"
+    assert answers(listener, code) == [-1, "EPERM"]
+    assert answers(listener, code) == [-1, "EPERM"]
+    needs_listener(listener)
+    listener.close()
+    assert listener.calls["mount"].count == 2
+
+
 def test_a_listener_that_nobody_answers_can_be_closed() -> None:
     made = CallListener(filters())
     made.close()
@@ -208,6 +217,17 @@ plt.plot([1, 2]); plt.savefig("plot.png"); plt.show()
 def test_ordinary_work_is_refused_nothing(walls: Isolation, run_cells: Callable[..., ExecutionOutcome]) -> None:
     outcome = run_cells(walls, *ORDINARY)
     assert (outcome.run.status, outcome.run.errors, outcome.remarks) == ("completed", (), ())
+
+
+@pytest.mark.slow
+def test_a_kernel_with_a_user_id_of_its_own_has_the_filter_too(run_cells: Callable[..., ExecutionOutcome]) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can run notebooks as another user")
+    code = f"import ctypes; print(ctypes.CDLL(None).syscall({number_of('mount')}, 0, 0, 0, 0, 0))"
+    outcome = run_cells(OtherUser(), code)
+    assert outcome.notebook.cells[0].outputs[0]["text"] == "-1\n"
+    (remark,) = outcome.remarks
+    assert says(remark, REFUSED, call="mount")
 
 
 @pytest.mark.slow
