@@ -157,8 +157,8 @@ def test_a_listener_answers_as_the_plain_filter_does(machine: str) -> None:
 def test_no_jump_leads_past_the_end_and_other_machines_have_no_filter() -> None:
     for machine in MACHINES:
         steps = instructions(program_for(machine))
-        ends = [place + 1 + max(true, false) for place, (code, true, false, _) in enumerate(steps) if code != 0x06]
-        assert max(ends) < len(steps)
+        targets = [place + 1 + max(true, false) for place, (code, true, false, _) in enumerate(steps) if code != 0x06]
+        assert max(targets) < len(steps)
         assert steps[-1][0] == 0x06
     assert filter_program("riscv64") is None
     assert FAMILIES["AF_UNIX"] == socket.AF_UNIX
