@@ -358,6 +358,10 @@ def _run(job: Job) -> None:
     if numpy is not None:
         numpy.random.seed()
     tempfile.tempdir = None
+    started = sys.modules.get("multiprocessing.process")
+    if started is not None:
+        # Worker processes import the notebook's own modules from this folder.
+        started.ORIGINAL_DIR = job.cwd  # type: ignore[attr-defined]
     sys.argv[:] = ["-c", *job.arguments]
     # The module was imported to save time, but it must run under the name `__main__`.
     sys.modules.pop(job.module, None)
