@@ -2,7 +2,7 @@
 
 A refused call fails with an error; the process is not killed. The error is EPERM for a call of the table, as without
 the permission, and ENOSYS for a call that the table does not have, as in a Linux without it, so that libraries use
-another one. Allowed calls are not slower, since Linux caches which calls a filter always allows.
+another one. Allowed calls cost little, since Linux caches which calls a filter always allows.
 
 A filter is a classic BPF program over `struct seccomp_data` (Linux, `userspace-api/seccomp_filter.rst`): the number
 of the call at offset 0, the architecture at 4, the arguments from 16 on, eight bytes each.
