@@ -214,7 +214,7 @@ print(json.dumps([facts(open("/proc/self/status").read()), facts(child), facts(f
     def test_a_fork_whose_filter_the_operating_system_refuses_never_starts(
         self, walls: Isolation, fork: Fork, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("grader.execution.sandbox.bubblewrap.filter_program", lambda _: bytes(8))
+        monkeypatch.setattr("grader.execution.sandbox.bubblewrap.filter_program", lambda *_: bytes(8))
         with pytest.raises(WarmRefusedError, match="the fork failed: OSError"):
             fork(walls, "print('started')")
 
