@@ -48,7 +48,7 @@ NAMESPACES = {
 _NEWUSER = 0x10000000
 _GET_OWNER = 0xB701
 """`NS_GET_USERNS` of linux/nsfs.h: the user namespace that owns another namespace."""
-DESCRIPTORS = ("log", "status", "end", "user", *NAMESPACES)
+DESCRIPTORS = ("log", "status", "end", "go", "user", *NAMESPACES)
 """Names of a request's descriptors, in order."""
 LOST = 70
 """Exit code of a sandbox whose attendant is gone."""
@@ -277,7 +277,7 @@ def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], giv
     null = os.open("/dev/null", os.O_RDONLY)
     for source, target in ((null, 0), (handed["log"], 1), (handed["log"], 2)):
         os.dup2(source, target)
-    _close_all_but([handed["status"]])
+    _close_all_but([handed["status"], handed["go"]])
     for name, value in job.limits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (value, value))
     _drop_rights(job.user)
@@ -293,6 +293,8 @@ def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], giv
     os.environ.update({**set_by_imports, "PWD": job.cwd, **job.env})
     os.chdir(job.cwd)
     _tell(handed["status"], ready=True)
+    os.read(handed["go"], 1)
+    os.close(handed["go"])
     os.close(handed["status"])
 
 
@@ -349,7 +351,7 @@ def _verify(job: Job, places: Mapping[str, int]) -> None:
         msg = f"these namespaces are not the sandbox's: {', '.join(strays)}"
         raise NotSafeError(msg)
     left = set(os.listdir("/proc/self/fd")) - {"0", "1", "2"}  # noqa: PTH208 — names, nothing more to import
-    if len(left) > 2:  # noqa: PLR2004 — the status pipe, and the listed folder
+    if len(left) > 3:  # noqa: PLR2004 — two pipes, and the listed folder
         msg = f"{len(left)} descriptors are still open"
         raise NotSafeError(msg)
 

@@ -20,6 +20,7 @@ import psutil
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Instance
 
+from grader.execution.sandbox.confinement import Confinement
 from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits
 from grader.execution.sandbox.layout import SOCKET_PATH_BYTES
 from grader.execution.sandbox.processes import MARKER, end_tree, start
@@ -52,6 +53,8 @@ class SandboxPlan:
     """Identifies this sandbox's processes by their environment."""
     starter: Starter = lambda _: None
     """Another way to start the kernel; returns None if it is not available."""
+    confinement: Confinement | None = None
+    """The sandbox's share of the machine."""
 
     @property
     def marked(self) -> dict[str, str]:
@@ -91,7 +94,9 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_clie
         if self.plan is None:
             message = "the kernel specification has no sandbox plan"
             raise SandboxError(message)
-        self.process = self.plan.starter(self.plan.marked) or start(cmd, self.plan.log, self.plan.mark)
+        self.process = self.plan.starter(self.plan.marked)
+        if self.process is None:
+            self.process = start(cmd, self.plan.log, self.plan.mark, self.plan.confinement)
         self.pid = self.process.pid
         self.pgid = None
         self.cwd = self.plan.cwd
