@@ -32,6 +32,7 @@ import psutil
 from browser import measure_page
 from make_class import make_class
 from measure import Cost, run
+from neighbors import measure_neighbors
 from notebooks import (
     FROM_FILE,
     LIGHT_RUBRIC,
@@ -486,6 +487,17 @@ def similar(bench: Bench) -> list[Figure]:
     ]
 
 
+def neighbors(bench: Bench) -> list[Figure]:
+    """An honest notebook alone and next to forty spinning processes of a hostile one, each with a share of one core."""
+    pairs = bench.pick(1, 7)
+    measured = measure_neighbors(pairs, bench.pick(2, 4), say)
+    note = f"{min(measured.ratios):.2f} to {max(measured.ratios):.2f} in {pairs} pairs; limits: {measured.limits}"
+    return [
+        Figure("honest notebook alone, median", measured.alone, "s"),
+        Figure("next to a hostile one ÷ alone, median of the pairs", measured.ratio, "", "<= 1.3", note),
+    ]
+
+
 PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "help": help_time,
     "light": light,
@@ -498,6 +510,7 @@ PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "page": page,
     "reports": reports,
     "similar": similar,
+    "neighbors": neighbors,
 }
 
 

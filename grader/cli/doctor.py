@@ -80,6 +80,12 @@ class Probes:
     """`apt-get`, `dnf`, `pacman`, `zypper` or `apk`; None if none is installed."""
     recorder: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Dialect → facts that are missing from the record of a trial notebook; only for tested dialects."""
+    groups_problem: str = ""
+    """Reason why Linux cannot limit sandboxes by control groups; empty if it can."""
+    systemd: bool = False
+    """Whether systemd manages this machine."""
+    engine: Literal["", "docker", "podman"] = ""
+    """The engine of the container that this is; empty outside of one."""
 
 
 def diagnose(probes: Probes) -> tuple[DoctorLine, ...]:
@@ -97,6 +103,7 @@ def diagnose(probes: Probes) -> tuple[DoctorLine, ...]:
         _kernel_packages(probes),
         _bubblewrap(probes),
         _namespaces(probes),
+        _limits(probes),
         *_recorder(probes),
         _gpu(probes),
         *_datasets(probes),
@@ -192,6 +199,35 @@ def _namespaces(probes: Probes) -> DoctorLine:
         sudo = "" if probes.administrator else "sudo "
         return DoctorLine(title, verdict, "disabled", f"{sudo}sysctl -w user.max_user_namespaces=15000")
     return DoctorLine(title, "ok", f"up to {probes.user_namespaces:,}")
+
+
+def _limits(probes: Probes) -> DoctorLine:
+    title = "limits of sandboxes"
+    if not probes.groups_problem:
+        found = "Linux limits memory, processes and processor time of each sandbox (control groups)"
+        return DoctorLine(title, "ok", found)
+    found = (
+        f"{probes.groups_problem}; so memory and processes are measured five times per second, memory that belongs to "
+        "no process is estimated, and shares of processor time rest on cores and priorities"
+    )
+    return DoctorLine(title, "warn", found, _delegating_command(probes))
+
+
+def _delegating_command(probes: Probes) -> str:
+    """Find the command that lets the grader make control groups."""
+    if probes.engine == "podman":
+        return "start the container with `podman run --cgroupns=private --systemd=always …`"
+    if probes.engine == "docker":
+        return (
+            "start the container with `docker run --cgroupns=private --cap-add SYS_ADMIN --security-opt "
+            "seccomp=unconfined --security-opt apparmor=unconfined …`, then run `mount -o remount,rw /sys/fs/cgroup`"
+        )
+    if "version 1" in probes.groups_problem or ("has no controller" in probes.groups_problem and not probes.systemd):
+        return "start Linux with the parameters `systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all`"
+    if probes.systemd:
+        user = "" if probes.administrator else "--user "
+        return f"systemd-run {user}--scope -p Delegate=yes grader grade …; in a service: `Delegate=yes`"
+    return "as root: `mount -o remount,rw /sys/fs/cgroup`"
 
 
 _KERAS = {"keras3": ("Keras 3", "keras"), "keras2": ("Keras 2", "tf_keras")}
@@ -305,7 +341,23 @@ def probe_machine(
         administrator=os.geteuid() == 0,
         installer=next((name for name in _INSTALL if shutil.which(name)), None),
         recorder=recorder() if bubblewrap and sandbox_problem is None else {},
+        groups_problem=_groups_problem(),
+        systemd=Path("/run/systemd/system").is_dir(),
+        engine=_engine(),
     )
+
+
+def _groups_problem() -> str:
+    from grader.execution.sandbox.cgroups import find_delegation
+
+    found = find_delegation(take=False)
+    return found if isinstance(found, str) else ""
+
+
+def _engine() -> Literal["", "docker", "podman"]:
+    if Path("/run/.containerenv").exists():
+        return "podman"
+    return "docker" if Path("/.dockerenv").exists() else ""
 
 
 def _installed(name: str) -> str | None:

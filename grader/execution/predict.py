@@ -21,6 +21,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from grader.execution.sandbox.confinement import confine
 from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits, gpu_binds
 from grader.execution.sandbox.layout import Layout, make_layout
@@ -233,7 +234,8 @@ class _Call:
                 isolation.own(place)
             devices, more = gpu_binds() if self.device.kind == "gpu" else ((), ())
             binds = layout.binds(self.python, (Mount(layout.given, layout.inner("given")), *more), devices=devices)
-            bounds = ProcessLimits(memory_bytes=limits.memory_bytes)
+            bounds = ProcessLimits(memory_bytes=limits.memory_bytes, cores=self.threads)
+            confinement = confine(bounds, isolation.name)
             asked = str(layout.inner("code") / "request.json")
 
             def starter(env: Mapping[str, str]) -> HeldProcess | None:
@@ -251,6 +253,7 @@ class _Call:
                     cwd=cwd,
                     limits=bounds,
                     log=layout.log,
+                    confinement=confinement,
                 )
                 with suppress(WarmRefusedError):  # the pool stores the reason
                     return self.warm.start(program)
@@ -270,6 +273,7 @@ class _Call:
                 log=layout.log,
                 starter=starter,
                 cores=self.threads,
+                confinement=confinement,
             )
         except HarnessError as error:
             raise PredictorError(error.message, where=error.where, advice=error.advice) from error

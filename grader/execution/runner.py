@@ -24,6 +24,7 @@ from grader.execution.advice import advice_for
 from grader.execution.causes import cause_of, cut_middle, without_own_paths
 from grader.execution.client import CellClient, KernelClient, KernelStarter
 from grader.execution.outputs import OutputKeeper
+from grader.execution.sandbox.confinement import Confinement, Enforcement, confine
 from grader.execution.sandbox.course_files import course_mounts, place_course_files
 from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits, gpu_binds
@@ -232,6 +233,8 @@ class _Execution:
         self.seconds = 0.0
         self.deadline = 0.0
         self.watchdog: Watchdog | None = None
+        self.confinement: Confinement | None = None
+        self.enforcement: Enforcement | None = None
         self.load: Load | None = None
         self.step: ProgressKind = "starting"
         self.unreadable = ""
@@ -263,6 +266,8 @@ class _Execution:
         try:
             await self._in_sandbox(layout, runtime.path)
         finally:
+            if self.confinement is not None:
+                self.confinement.release()
             runtime.let_go()
             if self.calls is not None:
                 self.calls.close()
@@ -317,6 +322,7 @@ class _Execution:
                 limits=plan.limits,
                 log=plan.log,
                 calls=None if self.calls is None else self.calls.theirs.fileno(),
+                confinement=plan.confinement,
             )
 
         def starter(env: Mapping[str, str]) -> HeldProcess | None:
@@ -388,6 +394,8 @@ class _Execution:
             tail = log_tail(layout.log)
             message = f"the kernel did not start: {error}" + (f"\n{tail}" if tail else "")
             raise SandboxError(message, where=self.isolation.name) from error
+        if self.confinement is not None and self.isolation.name != "container":
+            self.enforcement = self.confinement.enforcement
         self.watchdog.measure_load()
         self.watchdog.meter.restart()
         self.begun = time.monotonic()
@@ -474,7 +482,7 @@ class _Execution:
         Raises:
             SandboxError: The kernel was ended from outside.
         """
-        excess = self.watchdog.verdict if self.watchdog else None
+        excess = self.watchdog.conclude() if self.watchdog else None
         fault = self.watchdog.fault if self.watchdog else ""
         if not (excess or fault or self.unreadable or self.status == "timeout"):
             _refuse_outsiders(client, self.isolation, english(say("{cell:cell}", cell=index)))
@@ -561,7 +569,7 @@ class _Execution:
         self.problems.append(say("the recorder did not close the record within {limit:seconds}", limit=limit))
 
     def _ended_while_closing(self, client: CellClient) -> None:
-        excess = self.watchdog.verdict if self.watchdog else None
+        excess = self.watchdog.conclude() if self.watchdog else None
         if not (excess or (self.watchdog and self.watchdog.fault)):
             _refuse_outsiders(client, self.isolation, "after the last cell")
         self.problems.append(say("the kernel ended before the record was closed"))
@@ -597,6 +605,7 @@ class _Execution:
             cpu_share=_rounded(load.share) if load else None,
             pressure=_rounded(load.pressure) if load else None,
             isolation=self.isolation.name,
+            limits=self.enforcement,
             device=request.device.label,
             seed=request.seed,
             dialect=request.dialect,
@@ -613,15 +622,20 @@ class _Execution:
             "PYTHONHASHSEED": str(request.seed),
             **request.device.environment(request.threads),
         }
+        limits = ProcessLimits(
+            processes=_threads(request.settings), memory_bytes=request.settings.memory, cores=request.threads
+        )
+        self.confinement = confine(limits, self.isolation.name)
         return SandboxPlan(
             isolation=self.isolation,
             binds=layout.binds(request.python, (*mounts, Mount(runtime, runtime, writable=True)), devices=devices),
             env=layout.environment(request.python, own),
             cwd=layout.cwd,
-            limits=ProcessLimits(processes=_threads(request.settings), memory_bytes=request.settings.memory),
+            limits=limits,
             log=layout.log,
             mark=self.mark,
             calls=self.calls,
+            confinement=self.confinement,
         )
 
     def _report(

@@ -729,6 +729,7 @@ def _execution(evidence: Evidence) -> ExecutionGrade:
         seed=run.seed,
         versions=evidence.versions,
         isolation=run.isolation,
+        limits=run.limits,
         dialect=run.dialect,
         emulations=tuple(map(english, emulations)),
         emulations_says=tuple(map(as_message, emulations)),

@@ -50,7 +50,7 @@ NAMESPACES = {
 _NEWUSER = 0x10000000
 _GET_OWNER = 0xB701
 """`NS_GET_USERNS` of linux/nsfs.h: the user namespace that owns another namespace."""
-DESCRIPTORS = ("log", "status", "end", "user", *NAMESPACES, "calls")
+DESCRIPTORS = ("log", "status", "end", "go", "user", *NAMESPACES, "calls")
 """Names of a request's descriptors, in order; `calls` may be missing."""
 LOST = 70
 """Exit code of a sandbox whose attendant is gone."""
@@ -279,7 +279,7 @@ def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], giv
     null = os.open("/dev/null", os.O_RDONLY)
     for source, target in ((null, 0), (handed["log"], 1), (handed["log"], 2)):
         os.dup2(source, target)
-    _close_all_but([handed[name] for name in ("status", "calls") if name in handed])
+    _close_all_but([handed[name] for name in ("status", "go", "calls") if name in handed])
     for name, value in job.limits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (value, value))
     _drop_rights(job.user)
@@ -295,6 +295,8 @@ def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], giv
     os.environ.update({**set_by_imports, "PWD": job.cwd, **job.env})
     os.chdir(job.cwd)
     _tell(handed["status"], ready=True)
+    os.read(handed["go"], 1)
+    os.close(handed["go"])
     os.close(handed["status"])
 
 
@@ -346,7 +348,7 @@ def _verify(job: Job, places: Mapping[str, int]) -> None:
         msg = f"these namespaces are not the sandbox's: {', '.join(strays)}"
         raise NotSafeError(msg)
     left = set(os.listdir("/proc/self/fd")) - {"0", "1", "2"}  # noqa: PTH208 — names, nothing more to import
-    if len(left) > 2:  # noqa: PLR2004 — the status pipe, and the listed folder
+    if len(left) > 3:  # noqa: PLR2004 — two pipes, and the listed folder
         msg = f"{len(left)} descriptors are still open"
         raise NotSafeError(msg)
 

@@ -355,6 +355,9 @@ class ExecutionGrade(Document):
     seed: int
     versions: Mapping[str, str]
     isolation: str
+    limits: Literal["cgroup", "polled"] | None = None
+    """How the budgets of memory, processes and processor time were enforced: by Linux (control groups), or by
+    measuring; None if this was not recorded."""
     dialect: str
     emulations: tuple[str, ...] = ()
     """In English."""

@@ -126,6 +126,9 @@ class Run(Document):
     """Fraction of that time in which some thread of the machine waited for a core (PSI); None if the kernel of the
     operating system does not measure it."""
     isolation: Literal["bubblewrap", "container", "user", "none"]
+    limits: Literal["cgroup", "polled"] | None = None
+    """How the budgets of memory, processes and processor time were enforced: by Linux (control groups), or by
+    measuring five times per second; None in older evidence."""
     device: str = "cpu"
     seed: int
     dialect: Literal["keras3", "keras2"]

@@ -589,7 +589,7 @@ def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) 
     assert accuracy["assurance"] == "verified"
     execution = {
         *("status", "seconds", "cells_run", "cells_total", "errors", "peak_memory_mib"),
-        *("cpu_seconds", "cpu_share", "pressure", "device", "seed", "versions"),
+        *("cpu_seconds", "cpu_share", "pressure", "device", "seed", "versions", "limits"),
     }
     assert execution <= set(grade["execution"])
     assert grade["execution"]["status"] == "completed"

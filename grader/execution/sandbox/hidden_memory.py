@@ -9,14 +9,18 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
-__all__ = ["buffer_bytes", "files_in_memory", "shared_bytes", "table_bytes"]
+__all__ = ["Scratch", "buffer_bytes", "machine_shared_bytes", "scratch_use", "shared_bytes", "table_bytes"]
 
 _STATUS = re.compile(rb"^(VmPTE|RssShmem):\s+(\d+) kB", re.MULTILINE)
-_UNNAMED = re.compile(rb"^([0-9a-f]+-[0-9a-f]+) \S+ \S+ \S+ [1-9]\d* +/.* \(deleted\)$", re.MULTILINE)
-"""A mapping of a file without a name, such as the pages of `MAP_SHARED | MAP_ANONYMOUS`."""
+_UNNAMED = re.compile(rb"^([0-9a-f]+-[0-9a-f]+) ..[^ ]s ([0-9a-f]+) (\S+ [1-9]\d*) +/.* \(deleted\)$", re.MULTILINE)
+"""A shared mapping of a file without a name, such as the pages of `MAP_SHARED | MAP_ANONYMOUS`: its addresses, its
+offset in the file, and the file's device and number."""
+_MEMORY = Path("/proc/meminfo")
+_SHARED = re.compile(rb"^Shmem:\s+(\d+) kB", re.MULTILINE)
 _ORDINARY_SOCKETS = 200
 """Sockets of an ordinary notebook with its kernel and workers; their buffers are nearly empty."""
 _BUFFER_SETTING = Path("/proc/sys/net/core/wmem_default")
@@ -31,21 +35,44 @@ def table_bytes(processes: Iterable[psutil.Process]) -> int:
     return sum(_status(process.pid).get("VmPTE", 0) for process in processes)
 
 
-def shared_bytes(processes: Iterable[psutil.Process]) -> int:
+def shared_bytes(processes: Iterable[psutil.Process], grown: int = 0) -> int:
     """Add up the pages that processes share without a named file, beyond those in their resident memory.
 
     A process can drop such pages from its resident memory, and they still take memory. Only root may read their number.
+    For any other user it is at most the size of the mappings, and at most the growth of all shared memory.
+
+    Args:
+        processes: The processes of a sandbox.
+        grown: Growth of the machine's shared memory since the sandbox's start.
     """
     sizes: dict[tuple[int, int], int] = {}
+    unseen: dict[bytes, int] = {}
     resident = 0
     for process in processes:
         resident += _status(process.pid).get("RssShmem", 0)
         with suppress(OSError):
             for found in _UNNAMED.finditer(Path(f"/proc/{process.pid}/maps").read_bytes()):
-                with suppress(OSError):
+                try:
                     facts = Path(f"/proc/{process.pid}/map_files/{found[1].decode()}").stat()
                     sizes[facts.st_dev, facts.st_ino] = facts.st_blocks * 512
-    return max(0, sum(sizes.values()) - resident)
+                except PermissionError:
+                    start, end = (int(part, 16) for part in found[1].split(b"-"))
+                    unseen[found[3]] = max(unseen.get(found[3], 0), int(found[2], 16) + end - start)
+                except OSError:
+                    continue
+    return max(0, sum(sizes.values()) + min(sum(unseen.values()), max(0, grown)) - resident)
+
+
+def machine_shared_bytes(source: Path = _MEMORY) -> int:
+    """Read the size of all shared memory of this machine, files in memory included; 0 if it is unknown.
+
+    Args:
+        source: The kernel's file.
+    """
+    with suppress(OSError):
+        if found := _SHARED.search(source.read_bytes()):
+            return int(found[1]) * 1024
+    return 0
 
 
 def buffer_bytes(processes: Iterable[psutil.Process]) -> int:
@@ -61,10 +88,17 @@ def buffer_bytes(processes: Iterable[psutil.Process]) -> int:
     return max(0, len(sockets) - _ORDINARY_SOCKETS) * _buffer()
 
 
-def files_in_memory(processes: Iterable[psutil.Process]) -> int:
-    """Count the files in the folders that a sandbox keeps in memory; 0 without a sandbox of its own root."""
+class Scratch(NamedTuple):
+    """Content of the folders that a sandbox keeps in memory."""
+
+    files: int
+    size: int
+    """In bytes."""
+
+
+def scratch_use(processes: Iterable[psutil.Process]) -> Scratch | None:
+    """Measure the folders that a sandbox keeps in memory; None without a sandbox of its own root."""
     own = Path("/").stat()
-    used: dict[bytes, int] = {}
     for process in processes:
         root = f"/proc/{process.pid}/root"
         with suppress(OSError):
@@ -72,12 +106,14 @@ def files_in_memory(processes: Iterable[psutil.Process]) -> int:
             if (facts.st_dev, facts.st_ino) == (own.st_dev, own.st_ino):
                 continue
             mounts = Path(f"/proc/{process.pid}/mountinfo").read_bytes()
+            used: dict[bytes, Scratch] = {}
             for device, folder, kind in _IN_MEMORY.findall(mounts):
                 if kind == b"tmpfs":
                     place = os.statvfs(f"{root}{folder.decode()}")
-                    used[device] = place.f_files - place.f_ffree
-            break
-    return sum(used.values())
+                    size = (place.f_blocks - place.f_bfree) * place.f_frsize
+                    used[device] = Scratch(place.f_files - place.f_ffree, size)
+            return Scratch(sum(one.files for one in used.values()), sum(one.size for one in used.values()))
+    return None
 
 
 def _status(pid: int) -> dict[str, int]:

@@ -69,7 +69,9 @@ class ProcessLimits:
     processes: int = 512
     """Maximum number of processes and threads of the sandbox's user, if no other process runs under that user."""
     memory_bytes: int | None = None
-    """Memory limit for container engines; for other isolations the watchdog limits memory."""
+    """Memory limit for container engines and control groups; the watchdog limits memory everywhere."""
+    cores: int | None = None
+    """Cores that the sandbox may use, if other sandboxes run at the same time; None for all."""
 
     def command(self, *, own_user: bool) -> list[str]:
         """Make the `prlimit` call to put in front of a command.

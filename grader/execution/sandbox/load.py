@@ -101,12 +101,13 @@ class CpuMeter:
         self._schedules = Path("/proc/self/schedstat").exists()
         self._begun = self._mark()
 
-    def sample(self, processes: Iterable[psutil.Process], *, waits: bool = True) -> None:
+    def sample(self, processes: Iterable[psutil.Process], *, waits: bool = True, used: float | None = None) -> None:
         """Read the counters of the sandbox's processes; one that has ended counts as of the last sample.
 
         Args:
             processes: All its processes.
             waits: Whether to read the waiting time, which is slower.
+            used: CPU time that Linux counted for the whole sandbox; None if it did not.
         """
         listed = list(processes)
         own = 0.0
@@ -115,7 +116,7 @@ class CpuMeter:
                 times = process.cpu_times()
                 own += times.user + times.system + times.children_user + times.children_system
         with self._lock:
-            self._own = max(self._own, own)
+            self._own = max(self._own, own, used or 0.0)
             if waits and self._schedules:
                 self._add_waits([process.pid for process in listed])
 

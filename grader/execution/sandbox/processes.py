@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from grader.execution.sandbox.confinement import Confinement, confine
 from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits
 from grader.execution.sandbox.load import CpuMeter, Load
 from grader.execution.sandbox.watchdog import Budget, Watchdog, tree
@@ -64,7 +65,18 @@ class Finished:
     """Its CPU time; None if it was not measured."""
 
 
-def start(command: Sequence[str], log: Path, mark: str, keep: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+class SandboxProcess(subprocess.Popen[bytes]):
+    """The outermost process of a sandbox."""
+
+    confinement: Confinement | None = None
+    """The sandbox's share of the machine."""
+    guest: psutil.Process | None = None
+    """The program's own process, if it entered the sandbox instead of being started in it."""
+
+
+def start(
+    command: Sequence[str], log: Path, mark: str, confinement: Confinement | None = None, keep: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
     """Start a command in a new session, with its output in a log file.
 
     The process is marked as the first to be killed if the machine runs out of memory. It dies with the *thread* that
@@ -75,15 +87,17 @@ def start(command: Sequence[str], log: Path, mark: str, keep: Sequence[int] = ()
         log: File to append the output to.
         mark: For `end_tree`. The isolation's own processes have it as well: bubblewrap ties its child to itself some
             milliseconds after the child's start. If bubblewrap is killed before that, the child is found by its mark.
+        confinement: Its share of the machine.
         keep: Descriptors that the process gets in addition to its standard streams.
 
     Raises:
         SandboxError: The program cannot be started.
     """
+    confinement = confinement or Confinement(ProcessLimits())
     try:
-        with log.open("ab") as sink:
-            process = subprocess.Popen(
-                list(command),
+        with log.open("ab") as sink, confinement.starting():
+            process = SandboxProcess(
+                confinement.command(command),
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
@@ -94,6 +108,7 @@ def start(command: Sequence[str], log: Path, mark: str, keep: Sequence[int] = ()
     except OSError as error:
         message = f"the sandbox could not be started: {error}"
         raise SandboxError(message, where=str(command[0])) from error
+    process.confinement = confinement
     prefer_as_victim(process.pid)
     return process
 
@@ -119,6 +134,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     log: Path,
     starter: Callable[[Mapping[str, str]], subprocess.Popen[bytes] | None] = lambda _: None,
     cores: int | None = None,
+    confinement: Confinement | None = None,
 ) -> Finished:
     """Run a program in a sandbox until it ends, runs out of time or exceeds its budget; then no process is left.
 
@@ -136,6 +152,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
         log: File to append the output to.
         starter: Another way to start the program, called with the environment; returns None if it is not available.
         cores: Cores that the program was promised; by default all cores of the machine.
+        confinement: Its share of the machine, released at the end; by default made from the limits.
 
     Raises:
         SandboxError: The program cannot be started, or this machine ran out of memory or disk.
@@ -143,9 +160,15 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     mark = os.urandom(12).hex()
     marked = {**env, MARKER: mark}
     begun = time.monotonic()
-    process = starter(marked)
-    if process is None:
-        process = start(isolation.wrap(command, binds=binds, env=marked, cwd=cwd, limits=limits), log, mark)
+    confinement = confinement or confine(limits, isolation.name)
+    try:
+        process = starter(marked)
+        if process is None:
+            wrapped = isolation.wrap(command, binds=binds, env=marked, cwd=cwd, limits=limits)
+            process = start(wrapped, log, mark, confinement)
+    except BaseException:
+        confinement.release()
+        raise
     meter = CpuMeter(cores or os.cpu_count() or 1, visible=isolation.name != "container")
     watchdog = Watchdog(process, budget, lambda: end_tree(process, isolation, mark), meter)
     watchdog.start()
@@ -160,8 +183,10 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
             code = process.wait()
     finally:
         watchdog.stop()
+        watchdog.conclude()
         end_tree(process, isolation, mark)
         process.wait()
+        confinement.release()
     if watchdog.fault:
         raise SandboxError(watchdog.fault, where=isolation.name, advice=MACHINE_ADVICE)
     seconds = time.monotonic() - begun
@@ -213,6 +238,8 @@ def end_tree(process: subprocess.Popen[bytes], isolation: Isolation, mark: str) 
         isolation: The isolation of the process.
         mark: The value of its mark.
     """
+    if (confinement := getattr(process, "confinement", None)) is not None:
+        confinement.kill()
     if ender := isolation.end_command():
         with suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(ender, capture_output=True, timeout=_END_SECONDS, check=False)

@@ -20,6 +20,7 @@ import psutil
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Instance
 
+from grader.execution.sandbox.confinement import Confinement
 from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits
 from grader.execution.sandbox.layout import SOCKET_PATH_BYTES
 from grader.execution.sandbox.processes import MARKER, end_tree, start
@@ -55,6 +56,8 @@ class SandboxPlan:
     """Another way to start the kernel; returns None if it is not available."""
     calls: CallListener | None = None
     """Counts the system calls that the kernel is refused, if it starts with `inside.calls.hand_over`."""
+    confinement: Confinement | None = None
+    """The sandbox's share of the machine."""
 
     @property
     def marked(self) -> dict[str, str]:
@@ -94,8 +97,10 @@ class SandboxProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_clie
         if self.plan is None:
             message = "the kernel specification has no sandbox plan"
             raise SandboxError(message)
-        keep = () if self.plan.calls is None else (self.plan.calls.theirs.fileno(),)
-        self.process = self.plan.starter(self.plan.marked) or start(cmd, self.plan.log, self.plan.mark, keep)
+        self.process = self.plan.starter(self.plan.marked)
+        if self.process is None:
+            keep = () if self.plan.calls is None else (self.plan.calls.theirs.fileno(),)
+            self.process = start(cmd, self.plan.log, self.plan.mark, self.plan.confinement, keep)
         self.pid = self.process.pid
         self.pgid = None
         self.cwd = self.plan.cwd

@@ -29,9 +29,10 @@ from typing import Any, BinaryIO, Literal, Self
 import psutil
 
 from grader.execution.sandbox.bubblewrap import Bubblewrap
+from grader.execution.sandbox.confinement import Confinement
 from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits
 from grader.execution.sandbox.layout import make_layout
-from grader.execution.sandbox.processes import MARKER, error_in_log, prefer_as_victim
+from grader.execution.sandbox.processes import MARKER, SandboxProcess, error_in_log, prefer_as_victim
 from grader.execution.sandbox.scratch import hold_folder
 from grader.schema.errors import HarnessError
 
@@ -46,7 +47,7 @@ _HOLD = 'echo; read -r code || code=70; exit "$code"'
 _HOLDER_SECONDS = 20.0
 _FORK_SECONDS = 20.0
 _NAMESPACES = ("user", "ipc", "uts", "net", "cgroup", "pid", "mnt")
-"""Namespaces in the order of a request's descriptors, after its three pipes; see `inside/warm.py`."""
+"""Namespaces in the order of a request's descriptors, after its four pipes; see `inside/warm.py`."""
 _OWN_VARIABLES = frozenset({MARKER, "GRADER_SESSION"})
 """Variables that differ between programs; the warm process does not get them."""
 _MOST_FAILURES = 3
@@ -80,13 +81,13 @@ class Program:
     """File on this machine to append the program's standard output and standard error to."""
     calls: int | None = None
     """Descriptor of the socket for refused system calls; see `refusals.py`."""
+    confinement: Confinement | None = None
+    """The sandbox's share of the machine."""
 
 
-class HeldProcess(subprocess.Popen[bytes]):
+class HeldProcess(SandboxProcess):
     """The outermost process of a sandbox with a forked program; it ends with the program and has its exit code."""
 
-    guest: psutil.Process | None = None
-    """The program's own process."""
     warm: subprocess.Popen[bytes] | None = None
     """The warm process that the program was forked from."""
 
@@ -315,11 +316,12 @@ class _Parent:
         command = isolation.wrap(
             ["/bin/sh", "-c", _HOLD], binds=program.binds, env=program.env, cwd=program.cwd, limits=program.limits
         )
+        confinement = program.confinement or Confinement(program.limits)
         made, making = _pipe()
         with made:
-            with making:
+            with making, confinement.starting():
                 held = HeldProcess(
-                    command,
+                    confinement.command(command),
                     stdin=exit_reader,
                     stdout=making,
                     stderr=log,
@@ -327,6 +329,7 @@ class _Parent:
                     start_new_session=True,
                     env={"PATH": os.environ.get("PATH", os.defpath)},
                 )
+            held.confinement = confinement
             prefer_as_victim(held.pid)
             ready, _, _ = select.select([made], [], [], _HOLDER_SECONDS)
             if ready and made.read(1) == b"\n":
@@ -340,9 +343,11 @@ class _Parent:
         """Request a fork that enters the sandbox; its exit code will be written to `exit_writer`."""
         holder = _innermost(held.pid, program.isolation.kernel_depth)
         status, status_writer = _pipe()
-        with status, status_writer, ExitStack() as stack:
+        go_reader, go_writer = _pipe()
+        with status, status_writer, go_reader, go_writer, ExitStack() as stack:
             places = [stack.enter_context(_opened(f"/proc/{holder}/ns/{name}")) for name in _NAMESPACES]
-            descriptors = array.array("i", [log.fileno(), status_writer.fileno(), exit_writer.fileno(), *places])
+            pipes = [one.fileno() for one in (log, status_writer, exit_writer, go_reader)]
+            descriptors = array.array("i", [*pipes, *places])
             if program.calls is not None:
                 descriptors.append(program.calls)
             with self._send_lock:
@@ -352,8 +357,13 @@ class _Parent:
                     [_request(program)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors.tobytes())]
                 )
             status_writer.close()
+            guest = _guest(status)
             with suppress(psutil.NoSuchProcess):  # it may have ended already; its exit code arrives anyway
-                held.guest = psutil.Process(_guest(status))
+                held.guest = psutil.Process(guest)
+            # It waits, since the processes that it starts must not stay outside.
+            if held.confinement is not None:
+                held.confinement.adopt(guest)
+            go_writer.write(b"\n")
         held.warm = self.process
 
 

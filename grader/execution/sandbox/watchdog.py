@@ -11,6 +11,9 @@ buffers of sockets. Files without content in a folder in memory take kernel memo
 Files that were unlinked while still open take space that no folder shows; they count as disk. A program can hide more,
 such as a file that is being sent between two sockets. So the sandbox also ends if this machine runs out of disk or the
 grader's own process grows too much, or if this machine's memory runs out; that is reported as a failure of the grader.
+
+If the sandbox has a control group, Linux itself limits memory and processes. The watchdog then also reads the group's
+memory, which includes all hidden memory, and what Linux counted.
 """
 
 import errno
@@ -21,12 +24,21 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 
-from grader.execution.sandbox.hidden_memory import buffer_bytes, files_in_memory, shared_bytes, table_bytes
+from grader.execution.sandbox.cgroups import Counters
+from grader.execution.sandbox.confinement import Confinement
+from grader.execution.sandbox.hidden_memory import (
+    buffer_bytes,
+    machine_shared_bytes,
+    scratch_use,
+    shared_bytes,
+    table_bytes,
+)
+from grader.execution.sandbox.isolation import ProcessLimits
 from grader.execution.sandbox.load import CpuMeter, Load
 from grader.execution.sandbox.sessions import share_out
 from grader.schema.message import Message, say
@@ -86,6 +98,8 @@ class Usage:
     files_in_memory: int = 0
     hidden: bool = False
     """Whether it has folders that cannot be measured."""
+    counters: Counters = field(default_factory=Counters)
+    """What Linux counted, if it has a control group."""
 
 
 def judge(usage: Usage, budget: Budget) -> Message | None:
@@ -96,8 +110,16 @@ def judge(usage: Usage, budget: Budget) -> Message | None:
             say("it used more than {limit:size} of memory", limit=budget.memory_bytes),
         ),
         (
+            usage.counters.out_of_memory,
+            say("it used more than {limit:size} of memory", limit=budget.memory_bytes),
+        ),
+        (
             usage.processes > budget.processes,
             say("it started more than {limit:number} processes", limit=budget.processes),
+        ),
+        (
+            usage.counters.refused_processes > 0,
+            say("it started too many processes and threads"),
         ),
         (usage.threads > budget.threads, say("it started more than {limit:number} threads", limit=budget.threads)),
         (usage.disk_bytes > budget.disk_bytes, say("it wrote more than {limit:size} to disk", limit=budget.disk_bytes)),
@@ -236,6 +258,8 @@ class Watchdog(threading.Thread):
         """
         super().__init__(name=f"watchdog-{process.pid}", daemon=True)
         self._hidden = 0
+        self._confinement: Confinement = getattr(process, "confinement", None) or Confinement(ProcessLimits())
+        self._shared_before = machine_shared_bytes()
         self.verdict: Message | None = None
         self.fault = ""
         self.peak_mib = 0.0
@@ -256,6 +280,7 @@ class Watchdog(threading.Thread):
             try:
                 usage = self._measure(with_disk=turn % DISK_EVERY == 0)
                 self.fault = self._floor(grader.memory_info().rss - before)
+                self._count(usage.counters)
             except Exception as error:  # noqa: BLE001 — a sandbox must not run unwatched
                 usage, self.fault = Usage(), f"the sandbox could not be watched ({type(error).__name__}: {error})"
             self.peak_mib = max(self.peak_mib, usage.memory_bytes / _MIB)
@@ -273,31 +298,62 @@ class Watchdog(threading.Thread):
         if self.is_alive():
             self.join()
 
+    def conclude(self) -> Message | None:
+        """Return the exceeded limit after the sandbox's end, as Linux counted it if the watchdog saw none."""
+        if self.verdict is None and not self.fault:
+            counters = self._confinement.counters()
+            self._count(counters)
+            self.verdict = judge(Usage(counters=counters), self._budget)
+        return self.verdict
+
     def measure_load(self) -> Load:
         """Measure the CPU time up to this moment; call it from any thread while the program runs."""
-        self.meter.sample(tree(self._process))
+        self.meter.sample(tree(self._process), used=self._confinement.counters().cpu_seconds)
         return self.meter.load()
 
     def _measure(self, *, with_disk: bool) -> Usage:
         processes = tree(self._process)
+        counters = self._confinement.counters()
         if len(processes) <= self._budget.processes:
-            self.meter.sample(processes, waits=with_disk)
-        usage = usage_of(processes, self._budget)
+            self.meter.sample(processes, waits=with_disk, used=counters.cpu_seconds)
+        usage = replace(usage_of(processes, self._budget), counters=counters)
         if usage.processes > self._budget.processes:
             return usage
+        grouped = self._grouped(processes)
+        if with_disk:
+            share_out(processes)
+            if grouped is None:
+                grown = machine_shared_bytes() - self._shared_before
+                self._hidden = shared_bytes(processes, grown) + buffer_bytes(processes)
+        usage = replace(usage, memory_bytes=max(usage.memory_bytes + self._hidden, grouped or 0))
         if not with_disk:
-            return replace(usage, memory_bytes=usage.memory_bytes + self._hidden)
-        share_out(processes)
+            return usage
         disk = folder_usage(self._budget.folders, self._budget.files)
-        self._hidden = shared_bytes(processes) + buffer_bytes(processes)
+        scratch = scratch_use(processes)
         return replace(
             usage,
-            memory_bytes=usage.memory_bytes + self._hidden,
             disk_bytes=disk.disk_bytes + unlinked_bytes(processes),
             files=disk.files,
-            files_in_memory=files_in_memory(processes),
+            files_in_memory=scratch.files if scratch else 0,
             hidden=disk.hidden,
         )
+
+    def _grouped(self, processes: list[psutil.Process]) -> int | None:
+        """Measure the memory of the control group, without the sandbox's folders in memory; None if unknown."""
+        group = self._confinement.group
+        size = group.memory_bytes() if group is not None and group.in_use else None
+        if size is None or size <= self._budget.memory_bytes:
+            return size
+        # Another sandbox may have the same folders; then this figure says nothing about this one.
+        scratch = scratch_use(processes)
+        return max(0, size - scratch.size) if scratch else None
+
+    def _count(self, counters: Counters) -> None:
+        """Take over what Linux counted."""
+        if counters.out_of_memory and counters.peak_bytes:
+            self.peak_mib = max(self.peak_mib, counters.peak_bytes / _MIB)
+        if counters.machine_out_of_memory and not self.fault:
+            self.fault = "Linux ended a process of the sandbox, because this machine ran out of memory"
 
     def _floor(self, grown: int) -> str:
         if grown > self._budget.grader_bytes:
