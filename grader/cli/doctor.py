@@ -215,6 +215,8 @@ def _limits(probes: Probes) -> DoctorLine:
 
 def _delegating_command(probes: Probes) -> str:
     """Find the command that lets the grader make control groups."""
+    if "version 1" in probes.groups_problem:
+        return "start Linux with the parameters `systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all`"
     if probes.engine == "podman":
         return "start the container with `podman run --cgroupns=private --systemd=always …`"
     if probes.engine == "docker":
@@ -222,8 +224,6 @@ def _delegating_command(probes: Probes) -> str:
             "start the container with `docker run --cgroupns=private --cap-add SYS_ADMIN --security-opt "
             "seccomp=unconfined --security-opt apparmor=unconfined …`, then run `mount -o remount,rw /sys/fs/cgroup`"
         )
-    if "version 1" in probes.groups_problem or ("has no controller" in probes.groups_problem and not probes.systemd):
-        return "start Linux with the parameters `systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all`"
     if probes.systemd:
         user = "" if probes.administrator else "--user "
         return f"systemd-run {user}--scope -p Delegate=yes grader grade …; in a service: `Delegate=yes`"

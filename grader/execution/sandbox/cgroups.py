@@ -311,14 +311,15 @@ def find_delegation(
     """
     files = files or GroupFiles()
     try:
-        folder, name = _own_folder(mounts.read_text(encoding="utf-8"), own.read_text(encoding="utf-8"))
+        mounted = mounts.read_text(encoding="utf-8")
+        folder, name = _own_folder(mounted, own.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return str(error) if isinstance(error, ValueError) else "the control groups of this process cannot be read"
     if folder.name == _OWN_GROUP:
         folder, name = folder.parent, str(Path(name).parent)
     try:
         if reason := _refusal(files, folder, name):
-            return reason
+            return f"{reason}, as version 1 has it" if "no controller" in reason and " - cgroup " in mounted else reason
         if take:
             with _taking:
                 _take(files, folder)

@@ -271,7 +271,7 @@ class Watchdog(threading.Thread):
 
     def run(self) -> None:
         """Poll until stopped."""
-        _go_first()
+        _go_first(self._confinement.cores)
         grader = psutil.Process()
         before = grader.memory_info().rss
         turn = 0
@@ -368,11 +368,16 @@ class Watchdog(threading.Thread):
         return ""
 
 
-def _go_first() -> None:
-    """Let this thread run before ordinary programs, however many processes a sandbox starts; only root may."""
+def _go_first(cores: frozenset[int] | None) -> None:
+    """Let this thread run before ordinary programs, however many processes a sandbox starts; only root may.
+
+    It then runs on the sandbox's cores, since measuring many processes takes time that their sandbox should lose.
+    """
     with suppress(OSError):
         policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
         os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(1))
+        if cores is not None:
+            os.sched_setaffinity(0, cores)
 
 
 def _blocks(entry: "os.DirEntry[str]") -> int:

@@ -112,6 +112,9 @@ def test_a_read_only_group_and_missing_controllers_are_reasons(tmp_path: Path) -
     assert str(found(closed)).endswith("is read-only")
     (closed.folder / "cgroup.controllers").write_text("hugetlb memory\n")
     assert str(found(closed)).endswith("has no controller pids, cpu")
+    with closed.mounts.open("a") as mounts:
+        mounts.write("33 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n")
+    assert str(found(closed)).endswith("has no controller pids, cpu, as version 1 has it")
 
 
 @pytest.mark.parametrize(
