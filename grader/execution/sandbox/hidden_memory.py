@@ -6,6 +6,7 @@ sockets only to root or to the same user; for the rest, the watchdog has a limit
 
 import os
 import re
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,8 @@ _ORDINARY_SOCKETS = 200
 _BUFFER_SETTING = Path("/proc/sys/net/core/wmem_default")
 """Size of a socket's buffer; the filter of system calls keeps programs from enlarging it."""
 _DEFAULT_BUFFER = 212_992
+_LONGEST_READING = 1.0
+"""Seconds for reading the mappings of all processes. A process that forks all the time keeps the reader waiting."""
 _IN_MEMORY = re.compile(rb"^\d+ \d+ (\S+) \S+ (/tmp|/dev/shm|/home/student) .* - (\S+) ", re.MULTILINE)
 """A mount of a folder that a sandbox can keep in memory: its device, the folder, and the type of its file system."""
 
@@ -48,7 +51,10 @@ def shared_bytes(processes: Iterable[psutil.Process], grown: int = 0) -> int:
     sizes: dict[tuple[int, int], int] = {}
     unseen: dict[bytes, int] = {}
     resident = 0
+    ends = time.monotonic() + _LONGEST_READING
     for process in processes:
+        if time.monotonic() > ends:
+            break
         resident += _status(process.pid).get("RssShmem", 0)
         with suppress(OSError):
             for found in _UNNAMED.finditer(Path(f"/proc/{process.pid}/maps").read_bytes()):

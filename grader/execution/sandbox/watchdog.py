@@ -58,6 +58,8 @@ __all__ = [
 POLL_SECONDS = 0.2
 DISK_EVERY = 5
 """The folders are measured at every fifth poll, and so is the time that threads waited for a core."""
+_LONGEST_READING = 1.0
+"""Seconds for reading the PSS of all processes."""
 _MIB = 1 << 20
 _UNSEEN = frozenset({errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP})
 """Errors for a folder that exists but cannot be measured."""
@@ -150,12 +152,22 @@ def tree(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return members
 
 
-def usage_of(processes: Iterable[psutil.Process], budget: Budget) -> Usage:
+def usage_of(
+    processes: Iterable[psutil.Process],
+    budget: Budget,
+    grouped: int | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Usage:
     """Measure memory, processes and threads; a process that ends during the measurement counts as nothing.
+
+    A process that forks all the time, and gets no processor time, keeps everybody else waiting for its PSS. So PSS is
+    read for a limited time; the rest counts as nothing, and the number of processes soon exceeds its limit.
 
     Args:
         processes: The process tree.
         budget: Its memory limit decides whether PSS is read, which is slow.
+        grouped: Memory that Linux counted for the whole sandbox, instead of PSS; None if it did not.
+        clock: Returns the time in seconds.
     """
     listed = list(processes)
     if len(listed) > budget.processes:
@@ -168,7 +180,10 @@ def usage_of(processes: Iterable[psutil.Process], budget: Budget) -> Usage:
             threads += process.num_threads()
     tables = table_bytes(listed)
     if memory + tables > budget.memory_bytes:
-        memory = sum(map(_proportional, listed))
+        if grouped is not None:
+            return Usage(memory_bytes=grouped, processes=len(listed), threads=threads)
+        ends = clock() + _LONGEST_READING
+        memory = sum(_proportional(process) for process in listed if clock() < ends)
     return Usage(memory_bytes=memory + tables, processes=len(listed), threads=threads)
 
 
@@ -312,14 +327,17 @@ class Watchdog(threading.Thread):
         return self.meter.load()
 
     def _measure(self, *, with_disk: bool) -> Usage:
-        processes = tree(self._process)
         counters = self._confinement.counters()
+        if counters.out_of_memory or counters.refused_processes:
+            # Listing the processes would give them time to grow.
+            return Usage(counters=counters)
+        processes = tree(self._process)
         if len(processes) <= self._budget.processes:
             self.meter.sample(processes, waits=with_disk, used=counters.cpu_seconds)
-        usage = replace(usage_of(processes, self._budget), counters=counters)
+        grouped = self._grouped(processes)
+        usage = replace(usage_of(processes, self._budget, grouped), counters=counters)
         if usage.processes > self._budget.processes:
             return usage
-        grouped = self._grouped(processes)
         if with_disk:
             share_out(processes)
             if grouped is None:

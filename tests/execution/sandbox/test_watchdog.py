@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from grader.execution.sandbox.watchdog import Budget, Usage, Watchdog, folder_usage, judge, tree, usage_of
@@ -94,3 +95,17 @@ def test_a_watchdog_without_cause_ends_nothing() -> None:
     assert ended == []
     assert watchdog.verdict is None
     assert watchdog.peak_mib > 0
+
+
+def test_reading_the_memory_of_many_processes_ends_in_time() -> None:
+    """What is not read in time counts as nothing, so nobody is charged with it."""
+    seconds = iter([0.0, 0.5, 2.0])
+    own = psutil.Process()
+    once = usage_of([own], Budget(memory_bytes=1), clock=lambda: 0.0).memory_bytes
+    twice = usage_of([own, own], Budget(memory_bytes=1), clock=lambda: next(seconds)).memory_bytes
+    assert 0 < twice < 1.5 * once
+
+
+def test_the_memory_that_linux_counted_replaces_the_shares_of_processes() -> None:
+    assert usage_of([psutil.Process()], Budget(memory_bytes=1), grouped=123).memory_bytes == 123
+    assert usage_of([psutil.Process()], Budget(memory_bytes=1 << 40), grouped=123).memory_bytes > 1 << 20
