@@ -185,6 +185,10 @@ class SandboxGroup:
         """Whether a process is in the group."""
         return self._table("cgroup.events").get("populated") == 1
 
+    def processes(self) -> int:
+        """Count the processes in the group."""
+        return len(_pids(self.files, self.folder))
+
     def memory_bytes(self) -> int | None:
         """Measure the memory that belongs to the group and cannot be taken back, files in memory included."""
         current = self._number("memory.current")

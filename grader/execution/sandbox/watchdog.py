@@ -327,10 +327,11 @@ class Watchdog(threading.Thread):
         return self.meter.load()
 
     def _measure(self, *, with_disk: bool) -> Usage:
-        counters = self._confinement.counters()
-        if counters.out_of_memory or counters.refused_processes:
+        counters, group = self._confinement.counters(), self._confinement.group
+        number = group.processes() if group is not None else 0
+        if number > self._budget.processes or counters.out_of_memory or counters.refused_processes:
             # Listing the processes would give them time to grow.
-            return Usage(counters=counters)
+            return Usage(processes=number, counters=counters)
         processes = tree(self._process)
         if len(processes) <= self._budget.processes:
             self.meter.sample(processes, waits=with_disk, used=counters.cpu_seconds)

@@ -125,13 +125,28 @@ def test_a_program_that_linux_refused_processes_is_over_budget(groups: FakeGroup
     confinement = confined(groups)
     assert confinement.group is not None
     (confinement.group.folder / "pids.events").write_text("max 7\n")
-    process = start([sys.executable, "-c", "input()"], tmp_path / "log", "0", confinement)
+    process = start([sys.executable, "-c", "import time; time.sleep(20)"], tmp_path / "log", "0", confinement)
     watchdog = Watchdog(process, Budget(memory_bytes=1 << 40), process.kill)
     watchdog.start()
     process.wait()
     watchdog.stop()
     assert watchdog.verdict is not None
     assert says(watchdog.verdict, "it started too many processes and threads")
+    confinement.release()
+
+
+def test_the_processes_of_a_group_count_even_outside_of_the_process_tree(groups: FakeGroups, tmp_path: Path) -> None:
+    confinement = confined(groups)
+    assert confinement.group is not None
+    process = start([sys.executable, "-c", "import time; time.sleep(20)"], tmp_path / "log", "0", confinement)
+    watchdog = Watchdog(process, Budget(memory_bytes=1 << 40, processes=3), process.kill)
+    for pid in range(4_000_000, 4_000_004):
+        confinement.adopt(pid)
+    watchdog.start()
+    process.wait()
+    watchdog.stop()
+    assert watchdog.verdict is not None
+    assert says(watchdog.verdict, "it started more than {limit:number} processes", limit=3)
     confinement.release()
 
 
