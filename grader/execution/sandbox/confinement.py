@@ -5,10 +5,11 @@ the same time, so that a program with many processes only slows itself down. A r
 whose name one process of a machine can have at a time; Linux releases it when the grader ends, however it ends.
 """
 
+import itertools
 import os
 import random
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,6 +20,8 @@ from grader.execution.sandbox.isolation import IsolationName, ProcessLimits
 
 __all__ = ["Confinement", "Enforcement", "confine", "delegation", "reserve_cores"]
 
+_MOST_THREADS = 2_000
+"""Looking at more threads than this would itself load the machine."""
 Enforcement = Literal["cgroup", "polled"]
 """How the limits of a sandbox are enforced: by Linux, or by measuring five times per second."""
 
@@ -60,6 +63,16 @@ class Confinement:
             with suppress(OSError):
                 os.sched_setaffinity(pid, self.cores)
 
+    def hold(self, pids: Iterable[int]) -> None:
+        """Move threads that left the sandbox's cores back to them, up to a number of threads."""
+        if self.cores is None:
+            return
+        threads = itertools.chain.from_iterable(map(_threads, pids))
+        for thread in itertools.islice(threads, _MOST_THREADS):
+            with suppress(OSError):
+                if os.sched_getaffinity(thread) != self.cores:
+                    os.sched_setaffinity(thread, self.cores)
+
     @property
     def enforcement(self) -> Enforcement:
         """How its limits are enforced; call it while the sandbox runs."""
@@ -82,6 +95,12 @@ class Confinement:
         for reserved in self._reserved:
             reserved.close()
         self._reserved.clear()
+
+
+def _threads(pid: int) -> list[int]:
+    with suppress(OSError), os.scandir(f"/proc/{pid}/task") as entries:
+        return [int(entry.name) for entry in entries]
+    return []
 
 
 def confine(

@@ -341,6 +341,7 @@ class Watchdog(threading.Thread):
             return usage
         if with_disk:
             share_out(processes)
+            self._confinement.hold(process.pid for process in processes)
             if grouped is None:
                 grown = machine_shared_bytes() - self._shared_before
                 self._hidden = shared_bytes(processes, grown) + buffer_bytes(processes)

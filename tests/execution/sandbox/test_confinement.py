@@ -95,6 +95,26 @@ def test_a_started_program_and_an_adopted_one_run_on_the_sandboxs_cores(tmp_path
     confinement.release()
 
 
+@_several_cores
+def test_a_program_that_leaves_its_cores_is_moved_back() -> None:
+    confinement = confine(_LIMITS, "bubblewrap", lambda: "none")
+    code = """
+import os, threading, time
+os.sched_setaffinity(0, range(os.cpu_count()))
+threading.Thread(target=time.sleep, args=(20,)).start()
+print(flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        confinement.hold([process.pid, 4_000_000])
+        threads = [int(one.name) for one in Path(f"/proc/{process.pid}/task").iterdir()]
+        assert len(threads) == 2
+        assert {frozenset(os.sched_getaffinity(one)) for one in threads} == {confinement.cores}
+        process.kill()
+    confinement.release()
+
+
 @pytest.mark.parametrize(
     ("events", "template"),
     [("oom 1\noom_kill 1\n", "it used more than {limit:size} of memory"), ("oom 0\noom_kill 1\n", "")],
