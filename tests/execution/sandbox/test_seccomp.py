@@ -16,7 +16,7 @@ I386 = 0x40000003
 ALLOW, ERROR, REPORT = 0x7FFF0000, 0x00050000, 0x7FC00000
 EPERM, ENOSYS = ERROR | errno.EPERM, ERROR | errno.ENOSYS
 FORMS: tuple[Form, ...] = ("plain", "reported", "beneath")
-CHECKED = {"clone", "socket", "socketpair", "ioctl", "setsockopt", "seccomp", "personality"}
+CHECKED = {"clone", "socket", "socketpair", "ioctl", "setsockopt", "seccomp", "personality", "sched_setaffinity"}
 WORD = st.integers(0, (1 << 32) - 1)
 LONG = st.integers(0, (1 << 64) - 1)
 
@@ -109,6 +109,12 @@ def test_sockets_have_an_ordinary_family(machine: str, name: str, family: int) -
 def test_a_terminal_gets_no_input(machine: str, request: int) -> None:
     assert answer(machine, "ioctl", 0, request) == (EPERM if request in {0x5412, 0x541C} else ALLOW)
     assert answer(machine, "ioctl", 0, 0x5412) == EPERM
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_program_stays_on_its_cores_and_is_not_told(machine: str, form: Form) -> None:
+    assert answer(machine, "sched_setaffinity", 0, 8, 1 << 40, form=form) == ERROR
 
 
 @given(machine=st.sampled_from(MACHINES), level=st.integers(0, 300), option=st.integers(0, 60))
