@@ -90,7 +90,7 @@ def test_the_tests_of_inside_are_named_after_its_modules() -> None:
 
 
 def test_every_folder_of_tests_has_the_name_of_a_package() -> None:
-    own = {"end_to_end", "notebooks", "notebooks/cells", "notebooks/cells/tutorials", "support"}
+    own = {"end_to_end", "fuzz", "notebooks", "notebooks/cells", "notebooks/cells/tutorials", "support"}
     folders = {path.parent.relative_to(TESTS).as_posix() for path in FILES} - {".", *own}
     assert {folder for folder in folders if not (PACKAGE / folder / "__init__.py").exists()} == set()
 
