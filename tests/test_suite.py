@@ -16,6 +16,7 @@ FILES = sorted(path for path in TESTS.rglob("*.py") if path.parent != TESTS / "n
 CLOCKS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time", "thread_time", "time_ns"}
 DURATIONS = {"begun", "duration", "elapsed", "ended", "ends", "millis", "milliseconds", "seconds", "started", "took"}
 ALLOWED = {
+    "fuzz/run.py": "the time that a person gives each target; the default tests do not run it",
     "support/waiting.py": "the limit of every wait, which turns a deadlock into a failure",
 }
 """Files that may compare a clock, each with the reason."""

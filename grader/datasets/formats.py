@@ -107,7 +107,8 @@ def read_npz(path: Path) -> Arrays:
     Raises:
         DatasetMissingError: The file is damaged, holds objects instead of numbers, or lacks one of the arrays.
     """
-    with _reading(path), np.load(path, allow_pickle=False) as file:
+    # numpy does not close a damaged file that it opened itself.
+    with _reading(path), path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         missing = [part for part in PARTS if part not in file.files]
         if missing:
             present = ", ".join(file.files) or "no arrays"

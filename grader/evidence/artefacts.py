@@ -1,12 +1,9 @@
 """Read untrusted arrays from a sandbox, and store derived arrays in the evidence folder."""
 
-import lzma
 import os
 import re
 import stat
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -14,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.facts.damaged import DAMAGED_ZIP
 from grader.facts.npy import read_npy_head
 from grader.schema.errors import ArtefactError, StorageError
 
@@ -31,20 +29,6 @@ ArrayKeeper = Callable[[str, Arrays], None]
 
 _MAX_MEMBERS = 64
 _PIECE = 1 << 20
-_DAMAGED = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,  # an encrypted member
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-)
-"""Exceptions that the readers of arrays and zips raise for damaged data."""
 _NAME = re.compile(r"[\w.@+ -]{1,128}", re.ASCII)
 
 
@@ -86,7 +70,7 @@ class ArtefactFolder:
                     return {"array": self._array(file, relative, self.max_bytes)}
                 if path.suffix == ".npz":
                     return self._members(file, relative)
-        except _DAMAGED as error:
+        except (OSError, KeyError, *DAMAGED_ZIP) as error:
             msg = f"cannot be read: {error}"
             raise ArtefactError(msg, where=relative) from error
         msg = "is neither an .npy nor an .npz file"

@@ -69,7 +69,7 @@ class Finding:
     """A thing that a reader must not do."""
 
     kind: str
-    """`exception`, `time`, `memory`, `outside` or `warning`."""
+    """`exception`, `time`, `memory`, `effect` (outside, or left behind) or `warning`."""
     detail: str
     """The exception and its place, or what was touched; equal findings have equal details."""
     trace: str = ""
@@ -163,7 +163,7 @@ def examine(target: Target, document: bytes, folder: Path, *, slower: float = 1.
     if finding is None and grown > MEMORY:
         return Finding("memory", f"more than {MEMORY >> 20} MiB")
     if finding is None and _WATCH.touched:
-        return Finding("outside", _WATCH.touched[0])
+        return Finding("effect", _WATCH.touched[0])
     return finding
 
 
@@ -199,11 +199,15 @@ def _watched(target: Target, own: Path, seconds: float) -> Iterator[list[bool]]:
         fired.append(True)
         raise _TooSlowError
 
+    def left_behind(what: "sys.UnraisableHookArgs") -> None:
+        _WATCH.touched.append(f"leaves {what.exc_value!r}"[:100])
+
     main = threading.current_thread() is threading.main_thread()
     temporary, tempfile.tempdir = tempfile.tempdir, str(own)
     here = Path.cwd()
     os.chdir(own)
     _WATCH.hook()
+    earlier_hook, sys.unraisablehook = sys.unraisablehook, left_behind
     _WATCH.touched = []
     _WATCH.commands = target.commands
     earlier = signal.signal(signal.SIGPROF, too_slow) if main else None
@@ -214,6 +218,7 @@ def _watched(target: Target, own: Path, seconds: float) -> Iterator[list[bool]]:
         yield fired
     finally:
         _WATCH.folder = None
+        sys.unraisablehook = earlier_hook
         if main:
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.signal(signal.SIGPROF, earlier)
