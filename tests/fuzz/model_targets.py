@@ -13,9 +13,13 @@ from grader.evidence.structure import read_model
 from grader.execution import predict
 from grader.execution.collect import collect
 from grader.execution.predict import PredictionJob
+from grader.execution.shuffle import random_order
 from tests.fuzz.target import target
 
 _ROWS = 12
+_ORDER = random_order(_ROWS, np.random.default_rng(0))
+_GIVEN = len(_ORDER.given)
+"""Number of answers: some images are given twice."""
 
 
 def _npy(array: np.ndarray, version: tuple[int, int] | None = None) -> bytes:
@@ -73,7 +77,7 @@ def _archive(document: bytes, own: Path) -> None:
     "predictions",
     "the predictions that the predictor's sandbox wrote",
     form="bytes",
-    seeds=lambda: [_npy(np.ones((_ROWS, 10), np.float32)), _npy(np.ones((_ROWS, 1), np.float32))],
+    seeds=lambda: [_npy(np.ones((_GIVEN, 10), np.float32)), _npy(np.ones((_GIVEN, 1), np.float32))],
     covers=["grader.execution.predict"],
 )
 def _predictions(document: bytes, own: Path) -> None:
@@ -81,7 +85,7 @@ def _predictions(document: bytes, own: Path) -> None:
     answer = predict._answers(_results(own, b'{"id": "p1", "ok": true, "seconds": 1.5, "model": null, "error": ""}'))[
         "p1"
     ]
-    result = predict._result(_job(own), answer, own, _ROWS)
+    result = predict._result(_job(own), answer, own, _ORDER)
     assert result.ok == (result.outputs is not None)
 
 
@@ -108,9 +112,9 @@ _ANSWERS = (
     raises=[MalformedError],  # a description without a part that it needs; the caller expects it
 )
 def _answers(document: bytes, own: Path) -> None:
-    (own / "p1.npy").write_bytes(_npy(np.ones((_ROWS, 10), np.float32)))
+    (own / "p1.npy").write_bytes(_npy(np.ones((_GIVEN, 10), np.float32)))
     for answer in predict._answers(_results(own, document)).values():
-        result = predict._result(_job(own), answer, own, _ROWS)
+        result = predict._result(_job(own), answer, own, _ORDER)
         str(result.error).encode()
         if result.model is not None:
             read_model(result.model)
