@@ -226,7 +226,7 @@ class Database:
         except sqlite3.OperationalError as error:
             msg = f"cannot write to the database ({error})"
             raise StorageError(msg, where=str(self._path)) from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             msg = f"the database is damaged ({error})"
             advice = "move the file away; the grader then creates a new database and keeps using the stored evidence"
             raise ArtefactError(msg, where=str(self._path), advice=advice) from error

@@ -69,7 +69,7 @@ class Finding:
     """A thing that a reader must not do."""
 
     kind: str
-    """`exception`, `time`, `memory`, `effect` (outside, or left behind) or `warning`."""
+    """`exception`, `time`, `memory`, `effect` (outside of its folder, or an open file) or `warning`."""
     detail: str
     """The exception and its place, or what was touched; equal findings have equal details."""
     trace: str = ""
@@ -80,7 +80,7 @@ class _TooSlowError(BaseException):
 
 
 class _Watch:
-    """What a running reader touches. The audit hook cannot be removed, so there is one for all runs."""
+    """The accesses of a running reader. The audit hook cannot be removed, so there is one for all runs."""
 
     def __init__(self) -> None:
         self.folder: str | None = None

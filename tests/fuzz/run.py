@@ -32,7 +32,7 @@ _MODULES = ["grader", "nbformat", "yaml", "zipfile", "email", "html", "numpy.lib
 
 @dataclass(frozen=True)
 class _Order:
-    """What one process does."""
+    """The target, the engine and the limits of one process."""
 
     name: str
     """Name of the target."""

@@ -22,7 +22,7 @@ class Target:
 
     name: str
     reads: str
-    """What the documents are, and who writes them."""
+    """The documents, and who writes them."""
     form: Form
     seeds: Callable[[], Sequence[bytes]]
     """Makes the real documents that are damaged."""

@@ -88,7 +88,7 @@ def _parses(module: Path) -> bool:
 
 def test_every_module_that_parses_data_has_a_target_or_parses_trusted_data() -> None:
     modules = {path.relative_to(PACKAGE).with_suffix(""): path for path in PACKAGE.rglob("*.py")}
-    # What runs in a sandbox is nobody else's harm.
+    # Code in a sandbox harms nobody else.
     parsing = {".".join(name.parts) for name, path in modules.items() if name.parts[0] != "inside" and _parses(path)}
     covered = {module.removeprefix("grader.") for target in TARGETS.values() for module in target.covers}
     assert parsing - covered == TRUSTED.keys()
