@@ -111,6 +111,23 @@ def test_a_reader_bears_damaged_documents(target: Target, tmp_path: Path) -> Non
     bears()
 
 
+def _patterns_at_line_starts() -> Iterator[str]:
+    """Regular expressions with `MULTILINE` that skip white space at the start of a line, and with it whole lines."""
+    for path in PACKAGE.rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        if "MULTILINE" not in source or path.relative_to(PACKAGE).parts[0] == "inside":
+            continue
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and "MULTILINE" in ast.unparse(node):
+                texts = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+                yield from (f"{path.name}:{node.lineno}" for text in texts if r"^\s*" in str(text))
+
+
+def test_no_pattern_starts_at_each_of_many_empty_lines() -> None:
+    # The time for `^\s*x` grows with the square of the number of empty lines, which a student chooses.
+    assert list(_patterns_at_line_starts()) == []
+
+
 @pytest.mark.parametrize("file", sorted(FINDINGS.glob("*/*")), ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_a_document_that_once_had_a_finding_has_none(file: Path, tmp_path: Path) -> None:
     target = TARGETS[file.parent.name]
