@@ -9,12 +9,14 @@ RESULTS ?= demo-results
 # One process a core; tests that share an expensive fixture, or look at the whole machine, stay in one process.
 PARALLEL := -n auto --dist loadgroup
 
-.PHONY: help environment demo test check docs site pictures messages bench lock clean
+.PHONY: help environment demo test check audit fuzz docs site pictures messages bench lock clean
 
 help:
 	@echo 'make demo     build the environment, grade the sample submissions, show where the class page is'
 	@echo 'make test     build the environment, run the tests (ARGS="-n 0 -m slow" for the slow ones)'
 	@echo 'make check    ruff and mypy'
+	@echo 'make audit    compare the locked packages with the database of known vulnerabilities (not a part of the gate)'
+	@echo 'make fuzz     give damaged documents to every reader of data from others (ARGS="--seconds 60 notebook")'
 	@echo 'make docs     write the generated pages of docs/ again: checks, diagnostics, rubric keys, commands'
 	@echo 'make site     build the documentation site in build/site'
 	@echo 'make pictures draw the pictures of docs/ from results (RESULTS=demo-results, made by `make demo`; ARGS="--mermaid FILE")'
@@ -37,6 +39,12 @@ check: environment
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+audit: environment
+	$(VENV)/bin/python tools/audit.py $(ARGS)
+
+fuzz: environment
+	$(VENV)/bin/python -m tests.fuzz $(ARGS)
+
 docs: environment
 	$(VENV)/bin/python tools/make_docs.py
 	$(VENV)/bin/python tools/make_messages.py
@@ -57,5 +65,5 @@ lock: environment
 	@$(PYTHON) tools/bootstrap.py --lock
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-results
+	rm -rf $(VENV) .cache fuzz-findings .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

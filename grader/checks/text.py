@@ -49,7 +49,7 @@ _ENGLISH = frozenset({"the", "and", "are", "with", "that", "this", "which", "fro
 """Words that are frequent in English and do not exist in other languages."""
 _ENGLISH_PART = 0.03
 """Smallest part of such words in a text that counts as English. English prose has five times as many."""
-_COMMENT = re.compile(r"^\s*#+([^\n]*)", re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*#+([^\n]*)", re.MULTILINE)
 _COMMENTED = 20
 """Words in comments from which on they are an explanation that belongs in a text cell."""
 _SHINGLE = 5

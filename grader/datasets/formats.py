@@ -8,8 +8,7 @@ import gzip
 import io
 import pickle
 import tarfile
-import zipfile
-import zlib
+import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from grader.datasets.registry import PARTS, DatasetInfo
+from grader.facts.damaged import DAMAGED_ZIP
 from grader.schema.errors import DatasetMissingError
 
 __all__ = [
@@ -56,15 +56,14 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except (
         OSError,
-        EOFError,
-        ValueError,
         KeyError,
         TypeError,
         AttributeError,
         IndexError,
-        zlib.error,
+        SyntaxError,  # of numpy, which tries heads of Python 2
+        tokenize.TokenError,  # the same
         tarfile.TarError,
-        zipfile.BadZipFile,
+        *DAMAGED_ZIP,
         pickle.UnpicklingError,
         UnidentifiedImageError,
         Image.DecompressionBombError,
@@ -107,7 +106,8 @@ def read_npz(path: Path) -> Arrays:
     Raises:
         DatasetMissingError: The file is damaged, holds objects instead of numbers, or lacks one of the arrays.
     """
-    with _reading(path), np.load(path, allow_pickle=False) as file:
+    # numpy does not close a damaged file that it opened itself.
+    with _reading(path), path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         missing = [part for part in PARTS if part not in file.files]
         if missing:
             present = ", ".join(file.files) or "no arrays"

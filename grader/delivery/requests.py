@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.parser import HeaderParser
 from email.utils import getaddresses
 
@@ -32,6 +34,8 @@ _WHO = ("submission", "student", "email")
 _ADVICE = "nothing was imported; docs/judgements.md describes the file"
 _LONGEST = 20_000
 """Characters of a reason."""
+_LONGEST_HEADER = 2_000
+"""Characters of a sender that are read."""
 _HEADERS = frozenset({"from", "von", "to", "subject", "date", "in-reply-to", "references", "message-id"})
 _MESSAGE_ID = re.compile(r"<[^<>\s@]+@[^<>\s@]+>")
 _QUOTED = re.compile(r"^\s*(>|\|)")
@@ -224,16 +228,31 @@ def mail_text(content: bytes) -> str:
     Args:
         content: A mail as mail programs save it (`.eml`), or a text.
     """
+    try:
+        text = _parsed(content)
+    except Exception:  # noqa: BLE001 - a damaged mail can raise anything inside the library
+        text = None
+    return content.decode("utf-8-sig", "replace") if text is None else text
+
+
+def _parsed(content: bytes) -> str | None:
+    """Return the headers and the plain text of a mail; None if it is none."""
     message = message_from_bytes(content, policy=policy.default)
     body = message.get_body(("plain",))
     if not _HEADERS & {name.casefold() for name in message} or body is None:
-        return content.decode("utf-8-sig", "replace")
+        return None
+    # The raw values: the library's own classes of headers fail for some wrong addresses.
+    headers = (f"{name}: {' '.join(_decoded(str(value)).split())}" for name, value in message.raw_items())
+    return "\n".join((*headers, "", str(body.get_content())))
+
+
+def _decoded(header: str) -> str:
+    """Decode a header with words in an encoding (RFC 2047), or in plain UTF-8."""
+    plain = header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     try:
-        text = str(body.get_content())
-    except (LookupError, ValueError):  # an unknown encoding
-        return content.decode("utf-8-sig", "replace")
-    headers = (f"{name}: {' '.join(str(value).split())}" for name, value in message.items())
-    return "\n".join((*headers, "", text))
+        return str(make_header(decode_header(plain)))
+    except (HeaderParseError, LookupError, ValueError):
+        return plain
 
 
 def parse_reply(
@@ -302,9 +321,17 @@ def _by_thread(text: str, rows: Sequence[MailRow]) -> frozenset[str]:
 
 def _by_address(headers: Mapping[str, str], rows: Sequence[MailRow], addresses: Mapping[str, str]) -> frozenset[str]:
     """Find the submissions of the sender."""
-    senders = {address.casefold() for _, address in getaddresses([headers.get("from", "")]) if address}
+    senders = _addresses(headers.get("from", ""))
     sent = {row.about for row in rows if row.address.casefold() in senders}
     return frozenset(sent | {addresses[one] for one in senders if one in addresses})
+
+
+def _addresses(header: str) -> set[str]:
+    """Read the addresses of a header in lower case; none from one that the library cannot read."""
+    try:
+        return {address.casefold() for _, address in getaddresses([header[:_LONGEST_HEADER]]) if address}
+    except Exception:  # noqa: BLE001 - a damaged header can raise anything inside the library
+        return set()
 
 
 def _named(text: str, criteria: Criteria) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.evidence.hdf5 import Hdf5Error, StoredArray, read_arrays
+from grader.facts.damaged import DAMAGED_ZIP
 from grader.schema.errors import ArtefactError
 from grader.schema.evidence import LayerFact, ModelFact
 
@@ -93,7 +94,7 @@ def read_keras_file(path: Path) -> KerasFile:
         if not isinstance(config, dict):
             msg = "describes no model"
             raise ArtefactError(msg, where=path.name)
-    except (OSError, ValueError, KeyError, RecursionError, NotImplementedError, zipfile.BadZipFile, Hdf5Error) as error:
+    except (OSError, KeyError, Hdf5Error, *DAMAGED_ZIP) as error:
         msg = f"cannot be read: {error}"
         raise ArtefactError(msg, where=path.name) from error
     return KerasFile(config, arrays, digests)

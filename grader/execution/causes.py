@@ -14,10 +14,14 @@ MOST_CHARACTERS = 300
 """Length of a cause."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_INSTALLED = re.compile(r"(?:/[^\s/'\":,()\[\]]+)+/(?:site-packages|dist-packages)/")
-_STANDARD = re.compile(r"(?:/[^\s/'\":,()\[\]]+)+/lib/python3\.\d+/")
-_OWN = re.compile(r"(?:/[^\s/'\":,()\[\]]+)*/grader/inside/")
-_CELL_FILE = re.compile(r"(?:/[^\s/'\":,()\[\]]+)*/(?:ipykernel_\d+/\d+|__autograph_generated_file\w*)\.py")
+_FOLDER = r"/[^\s/'\":,()\[\]=<>]+"
+_START = r"(?<![^\s/'\":,()\[\]=<>])"
+"""The start of a path. A pattern that could start at each folder would take time that grows with the square of a path's
+length, and a notebook can raise an exception with any path."""
+_INSTALLED = re.compile(rf"{_START}(?:{_FOLDER})+/(?:site-packages|dist-packages)/")
+_STANDARD = re.compile(rf"{_START}(?:{_FOLDER})+/lib/python3\.\d+/")
+_OWN = re.compile(rf"{_START}(?:{_FOLDER})*/grader/inside/")
+_CELL_FILE = re.compile(rf"{_START}(?:{_FOLDER})*/(?:ipykernel_\d+/\d+|__autograph_generated_file\w*)\.py")
 _PRIVATE = re.compile(r"\b(?:keras\._tf_keras\.keras|tf_keras\.api\._v[12]\.keras|keras\.src|tf_keras\.src)\b")
 _WRAPPERS = (
     "in user code:",
@@ -30,14 +34,16 @@ _WRAPPERS = (
 )
 _WRAPPER_END = "Error encountered:"
 """End of a paragraph of Keras that only introduces the cause, in the next paragraph."""
-_NODE = re.compile(r"\n[ \t]*([^\n]+)\n[ \t]*\[\[\{\{node ")
+_NODE = re.compile(r"\n[ \t]*+([^\n]+)\n[ \t]*+\[\[\{\{node ")
 _ENCOUNTERED = re.compile(r"Exception encountered: (.+?)(?: Full object config: |\Z)", re.DOTALL)
 _TRAILER = re.compile(
-    r" Provided `grads_and_vars` is .*|\s*\[Op:[\w]*\](?: name:\s*)?|\{\{function_node [^}]*\}\}\s*", re.DOTALL
+    r" Provided `grads_and_vars` is .*|(?<!\s)\s*+\[Op:[\w]*\](?: name:\s*)?|\{\{function_node [^}]{0,500}\}\}\s*",
+    re.DOTALL,
 )
-_PLACE = re.compile(r"\s*\((?:<?[\w./ -]+\.py>?|<[\w ]+>|unknown location), line (\d+)\)$")
-_ORIGIN = re.compile(r"\s*\((?:[\w./-]+\.py|unknown location)\)$")
-_H5 = re.compile(r"name = '([^']*)'.*No such file or directory", re.DOTALL)
+_PLACE = re.compile(r"(?<!\s)\s*+\((?:<?[\w./ -]+\.py>?|<[\w ]+>|unknown location), line (\d+)\)$")
+_ORIGIN = re.compile(r"(?<!\s)\s*+\((?:[\w./-]+\.py|unknown location)\)$")
+_H5 = re.compile(r"name = '([^']*)'")
+_MISSING = "No such file or directory"
 _FRAME = re.compile(r"^(?:Cell In\s?\[\d+\], line|Input In \[\d+\], in|File .*?:|.*? in )")
 _ARROW = re.compile(r"^-+> *(\d+) (.*)$")
 
@@ -111,8 +117,8 @@ def _reason(name: str, text: str) -> str:
     encountered = _ENCOUNTERED.search(text)
     if encountered:
         return encountered[1]
-    if name in {"OSError", "FileNotFoundError"} and (file := _H5.search(text)):
-        return f"No such file or directory: '{file[1]}'"
+    if name in {"OSError", "FileNotFoundError"} and (file := _H5.search(text.rpartition(_MISSING)[0])):
+        return f"{_MISSING}: '{file[1]}'"
     if "\n" not in text.strip():
         return text
     paragraphs = [" ".join(lines) for lines in _paragraphs(text)]

@@ -29,6 +29,7 @@ from grader.execution.sandbox.processes import MACHINE_ADVICE, Finished, log_tai
 from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRefusedError
 from grader.execution.sandbox.watchdog import Budget
 from grader.execution.shuffle import Order, count_unequal, random_order
+from grader.facts.npy import LARGEST_HEAD, read_npy_head
 from grader.inside.record.predictions import (
     MAX_DESCRIPTION,
     MAX_ERROR,
@@ -49,13 +50,13 @@ __all__ = ["PredictionJob", "PredictionLimits", "PredictionResult", "predict"]
 _RESULTS_BYTES = 16 << 20
 _LINE_BYTES = MAX_DESCRIPTION + (64 << 10)
 """Longest answer: a model description and the other keys."""
-_HEADER_BYTES = 4096
 _MODULE = "inside.predictor"
 _CHUNK = 1000
 _SECRET = np.random.default_rng()
 """Source of the orders and the sizes of batches, seeded by the operating system; no sandbox can know its state."""
 _CRASHES = 6
 _MOST_AXES = 16
+_YEAR = 366 * 24 * 3600
 _NAME = 200
 """Longest name of an output."""
 
@@ -356,8 +357,7 @@ def _answers(path: Path) -> dict[str, JobResult]:
 
 
 def _result(job: PredictionJob, answer: JobResult, out: Path, order: Order) -> PredictionResult:
-    seconds: object = answer["seconds"]
-    result = PredictionResult(job.id, ok=False, seconds=float(seconds) if isinstance(seconds, int | float) else 0.0)
+    result = PredictionResult(job.id, ok=False, seconds=_seconds(answer["seconds"]))
     description: object = answer["model"]
     result = replace(result, model=description if isinstance(description, dict) else None)
     if answer["ok"] is not True:
@@ -369,6 +369,11 @@ def _result(job: PredictionJob, answer: JobResult, out: Path, order: Order) -> P
         return replace(result, ok=True, outputs=outputs, parts=parts, unequal=count_unequal(first, second))
     except (OSError, ValueError) as error:
         return replace(result, error=say("the predictions cannot be read ({error})", error=str(error)[:MAX_ERROR]))
+
+
+def _seconds(value: object) -> float:
+    """Read a claimed duration; 0 for anything else than a number of at most a year."""
+    return float(value) if isinstance(value, int | float) and 0 <= value <= _YEAR else 0.0
 
 
 def _parts(answer: JobResult, columns: int) -> tuple[OutputPart, ...]:
@@ -405,7 +410,7 @@ def _read_outputs(path: Path, rows: int) -> np.ndarray:
         ValueError: They are not float32 of shape (rows, 1 to 1,000), or the file's size does not match.
         OSError: The file cannot be read.
     """
-    content = _read_plain(path, _HEADER_BYTES + 4 * rows * MAX_OUTPUTS)
+    content = _read_plain(path, LARGEST_HEAD + 16 + 4 * rows * MAX_OUTPUTS)
     # The array is a view of the bytes, so a forged header cannot cause a large allocation.
     array = _parse_npy(content)
     if array.dtype != np.float32 or array.ndim != 2 or not 1 <= array.shape[1] <= MAX_OUTPUTS:  # noqa: PLR2004 — axes
@@ -419,20 +424,12 @@ def _read_outputs(path: Path, rows: int) -> np.ndarray:
 
 def _parse_npy(content: bytes) -> np.ndarray:
     stream = BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    if version != (1, 0):
-        message = f"unknown version {version} of the .npy format"
-        raise ValueError(message)
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_HEADER_BYTES)
-    if dtype.hasobject or any(size < 0 for size in shape):
-        message = "the file does not hold plain numbers"
-        raise ValueError(message)
-    count = int(np.prod(shape, dtype=object)) if shape else 1
-    if len(content) - stream.tell() != count * dtype.itemsize:
+    head = read_npy_head(stream)
+    if len(content) - stream.tell() != head.size:
         message = "the file's size does not match its shape"
         raise ValueError(message)
-    flat = np.frombuffer(content, dtype=dtype, offset=stream.tell(), count=count)
-    return flat.reshape(shape, order="F" if fortran else "C")
+    flat = np.frombuffer(content, dtype=head.dtype, offset=stream.tell(), count=head.count)
+    return flat.reshape(head.shape, order="F" if head.fortran else "C")
 
 
 def _read_plain(path: Path, most: int) -> bytes:

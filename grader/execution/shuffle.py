@@ -75,7 +75,8 @@ def count_unequal(first: NDArray[Any], second: NDArray[Any]) -> int:
     """
     if not first.size:
         return 0
-    one, other = first.astype(np.float64), second.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a file may contain any bits of a NaN
+        one, other = first.astype(np.float64), second.astype(np.float64)
     broken = np.isfinite(one) != np.isfinite(other)
     one, other = (np.where(np.isfinite(each), each, 0.0) for each in (one, other))
     reach = np.maximum(np.ptp(one, axis=1, keepdims=True), float(np.median(np.abs(one))))

@@ -123,7 +123,7 @@ def _defined(source: str) -> frozenset[str]:
     try:
         tree = ast.parse("\n".join(lines))
     except (SyntaxError, ValueError, RecursionError):
-        return frozenset(re.findall(r"^\s*(\w+)\s*=(?!=)", source, re.MULTILINE))
+        return frozenset(re.findall(r"^[ \t]*(\w+)[ \t]*=(?!=)", source, re.MULTILINE))
     return frozenset(_names(tree))
 
 

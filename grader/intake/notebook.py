@@ -357,14 +357,17 @@ def _upgraded(parsed: dict[str, Json], major: int, name: str) -> dict[str, Json]
     try:
         with _quiet():
             upgraded = nbformat.convert(nbformat.from_dict(_complete_format_3(parsed)), nbformat.current_nbformat)
-    except (KeyError, AttributeError, TypeError, ValueError, IndexError, *_INVALID) as error:
+    except RecursionError:
+        raise
+    except Exception as error:
+        # nbformat's converters trust old notebooks, and a damaged one can raise anything in them.
         cells = as_cells(parsed.get("cells")) or _sheet_cells(parsed)
         if cells:
             return {**parsed, "cells": cells}
         msg = say(
             "the notebook has format {format:raw} and cannot be converted to format 4 ({error})",
             format=major,
-            error=str(error),
+            error=str(error) or type(error).__name__,
         )
         raise refusal(msg, where=name, advice=_SAVE_AGAIN) from error
     return dict(upgraded)

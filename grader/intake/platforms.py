@@ -19,6 +19,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from grader.facts.times import sortable_time
 
@@ -328,10 +329,8 @@ def _plain_title(rest: str) -> str:
 
 # --- Blackboard's texts, Canvas's suffixes --------------------------------------------------------------------
 
-_NOTE_NAME = re.compile(r"^Name:[ \t]*(?P<name>.*?)[ \t]*(?:\((?P<login>[^()\n]*)\))?[ \t]*$", re.MULTILINE)
-_NOTE_FILE = re.compile(
-    r"^[ \t]*Original filename:[ \t]*(?P<own>.+?)[ \t]*\r?\n[ \t]*Filename:[ \t]*(?P<name>.+?)[ \t]*$", re.MULTILINE
-)
+_LONGEST_LINE = 1000
+"""Characters of a line of a text by Blackboard; only a student's own words have longer lines."""
 
 
 def read_blackboard_note(text: str) -> BlackboardNote:
@@ -340,12 +339,34 @@ def read_blackboard_note(text: str) -> BlackboardNote:
     Args:
         text: Its content; only the first `Name:` line counts, since students' own words follow.
     """
-    match = _NOTE_NAME.search(text.replace("\r\n", "\n"))
-    files = text.rpartition("\nFiles:")[2]
-    originals = {m["name"]: m["own"] for m in _NOTE_FILE.finditer(files)}
-    if match is None:
-        return BlackboardNote(originals=originals)
-    return BlackboardNote(match["name"].strip(), (match["login"] or "").strip(), originals)
+    text = text.replace("\r\n", "\n")
+    name = next((line.removeprefix("Name:") for line in _lines(text) if line.startswith("Name:")), "")
+    files = pairwise(_lines(text.rpartition("\nFiles:")[2]))
+    originals = {
+        stored: own
+        for first, second in files
+        if (own := _value(first, "Original filename:")) and (stored := _value(second, "Filename:"))
+    }
+    return BlackboardNote(*_name_and_login(name.strip()), originals)
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines, empty where they are too long. No pattern is used, since these are also words of students."""
+    return [line if len(line) <= _LONGEST_LINE else "" for line in text.split("\n")]
+
+
+def _value(line: str, label: str) -> str:
+    """Return the text after a label; empty without the label."""
+    own = line.strip()
+    return own.removeprefix(label).strip() if own.startswith(label) else ""
+
+
+def _name_and_login(text: str) -> tuple[str, str]:
+    """Split `Jane (JD) Doe (user_123)` at the last brackets."""
+    name, bracket, login = text.removesuffix(")").rpartition("(")
+    if not text.endswith(")") or not bracket or ")" in login:
+        return text, ""
+    return name.strip(), login.strip()
 
 
 def without_late_mark(name: str) -> str:

@@ -167,7 +167,7 @@ def uses_torch(notebook: Any) -> bool:
     for _, source in _code_cells(notebook):
         tree = _parse(source)
         if tree is None:
-            if re.search(r"^\s*(?:import|from)\s+(?:torch|torchvision|pytorch_lightning)\b", source, re.MULTILINE):
+            if re.search(r"^[ \t]*(?:import|from)\s+(?:torch|torchvision|pytorch_lightning)\b", source, re.MULTILINE):
                 return True
         elif any(module.split(".")[0] in _TORCH for module, _ in _imports(tree)):
             return True
@@ -214,7 +214,7 @@ def _parse(source: str) -> ast.Module | None:
     """Parse a cell as Python without IPython's own lines; return None if it is not valid Python 3."""
     if re.match(r"\s*%%(?!time\b|timeit\b|capture\b)", source):
         return ast.parse("")
-    plain = re.sub(r"^([ \t]*)(?:[%!].*|.*\?\??[ \t]*)$", r"\1pass", source, flags=re.MULTILINE)
+    plain = re.sub(r"^([ \t]*+)(?:[%!].*|.*\?\??[ \t]*)$", r"\1pass", source, flags=re.MULTILINE)
     try:
         return ast.parse(plain)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -368,13 +368,13 @@ def _shortened(name: str) -> str:
 
 
 _TEXT_SIGNS: Iterable[tuple[re.Pattern[str], int, str]] = (
-    (re.compile(r"\b(?:Adam|SGD|RMSprop|Adagrad|Adadelta|Nadam|Adamax)\([^)]*\blr\s*="), 2, "`lr=`"),
-    (re.compile(r"\b(?:Adam|SGD|RMSprop|Adagrad|Adadelta|Nadam|Adamax)\([^)]*\bdecay\s*="), 2, "`decay=`"),
+    (re.compile(r"\b(?:Adam|SGD|RMSprop|Adagrad|Adadelta|Nadam|Adamax)\([^)]{0,1000}\blr\s*="), 2, "`lr=`"),
+    (re.compile(r"\b(?:Adam|SGD|RMSprop|Adagrad|Adadelta|Nadam|Adamax)\([^)]{0,1000}\bdecay\s*="), 2, "`decay=`"),
     (re.compile(r"\bfit_generator\("), 2, "`fit_generator`"),
     (re.compile(r"\bnp_utils\b"), 2, "`np_utils`"),
-    (re.compile(r"hist\w*\[['\"](?:val_)?acc['\"]\]"), 2, "`history['acc']`"),
+    (re.compile(r"hist\w{0,60}\[['\"](?:val_)?acc['\"]\]"), 2, "`history['acc']`"),
     (re.compile(r"\btensorflow\.python\.keras\b"), 3, "`tensorflow.python.keras`"),
-    (re.compile(r"^\s*print\s+['\"\w]", re.MULTILINE), 2, "a print statement of Python 2"),
+    (re.compile(r"^[ \t]*print\s+['\"\w]", re.MULTILINE), 2, "a print statement of Python 2"),
 )
 
 

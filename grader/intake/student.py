@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from grader.facts.damaged import DAMAGED_ZIP
 from grader.intake.candidates import (
     Candidate,
     Mentions,
@@ -25,7 +26,6 @@ from grader.intake.candidates import (
 from grader.intake.gather import gather
 from grader.intake.notebook import code_size
 from grader.intake.platforms import FEEDBACK, Person
-from grader.intake.unpack import DAMAGED
 from grader.schema.errors import NotebookError, StorageError, UnreadableError
 from grader.schema.message import Message, say
 
@@ -116,7 +116,7 @@ def _needed_files(path: Path, notebook: Path, every: Sequence[Path], search: Sea
         if not used or mentions(path.name):
             return {}
         folder = search.unpack(path)
-    except (*DAMAGED, NotebookError):
+    except (*DAMAGED_ZIP, NotebookError):
         return {}
     files = [file for file in walk(folder) if not is_notebook_name(file.name)]
     return {file.relative_to(folder).as_posix(): file for file in files}

@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import lzma
 import os
 import re
 import shutil
@@ -18,11 +17,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from grader.facts.damaged import DAMAGED_ZIP
 from grader.facts.refusal import refusal
 from grader.schema.errors import NotebookError, StorageError, UnreadableError
 from grader.schema.message import say
 
-__all__ = ["DAMAGED", "Entry", "Limits", "Plan", "is_ignored", "plan_unpack", "skipped_members", "unpack_zip"]
+__all__ = ["Entry", "Limits", "Plan", "is_ignored", "plan_unpack", "skipped_members", "unpack_zip"]
 
 _ADVICE = say("pack the notebook into a new zip, without encryption and with relative names, and submit that")
 _CHUNK = 1 << 20
@@ -33,19 +33,6 @@ _UNICODE_PATH = 0x7075
 """Kind of the extra field with a name in UTF-8: a version, a checksum, the name."""
 _UNICODE_PATH_HEADER = 5
 _EXTRA_HEADER = 4
-DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    ValueError,
-    OverflowError,
-    RuntimeError,
-    MemoryError,  # a damaged header may request any amount of memory
-)
-"""Exceptions that Python's zip readers raise for damaged data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +169,7 @@ def skipped_members(path: Path) -> Plan:
             members = archive.infolist()
             _decode_names(members)
             return plan_unpack([_entry(member) for member in members])
-    except (*DAMAGED, NotebookError, OSError):
+    except (*DAMAGED_ZIP, NotebookError, OSError):
         return Plan((), ())
 
 
@@ -240,7 +227,7 @@ def _extract(path: Path, into: Path, limits: Limits) -> None:
             _check_space(path, into, plan, limits)
             for position, relative in plan.files:
                 _write_member(archive, members[position], into / relative)
-    except DAMAGED as error:
+    except DAMAGED_ZIP as error:
         msg = say("the zip is damaged or uses an unsupported format ({error})", error=str(error))
         raise refusal(msg, where=path.name, advice=_ADVICE) from error
     except OSError as error:

@@ -1,5 +1,6 @@
 """Highlight Python source."""
 
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -28,6 +29,11 @@ _TOKEN_CLASSES: Final[tuple[tuple[_TokenType, str], ...]] = (
 )
 
 
+_BLANK = re.compile(r"\s+")
+_MOST_BLANK = 1000
+"""Maximum number of white space characters in a row in code that is highlighted."""
+
+
 @lru_cache(maxsize=_MOST_KEPT)
 def highlighted(source: str) -> Markup:
     """Highlight Python source with the CSS classes `k`, `s`, `c`, `m`, `f`, `b`.
@@ -39,6 +45,9 @@ def highlighted(source: str) -> Markup:
         Escaped markup that contains no tag except `span`.
     """
     text = clean(cut(source, _MOST_SOURCE))
+    if max(map(len, _BLANK.findall(text)), default=0) > _MOST_BLANK:
+        # The lexer's time grows with the square of this length, and a student chooses it.
+        return escape(text)
     out: list[str] = []
     for kind, piece in _lexer().get_tokens(text):
         name = _class_of(kind)

@@ -223,10 +223,10 @@ class Database:
                     raise
                 if connection.in_transaction:
                     connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            msg = f"cannot write to the database ({error})"
-            raise StorageError(msg, where=str(self._path)) from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if isinstance(error, sqlite3.OperationalError) and "decode" not in str(error):
+                msg = f"cannot write to the database ({error})"
+                raise StorageError(msg, where=str(self._path)) from error
             msg = f"the database is damaged ({error})"
             advice = "move the file away; the grader then creates a new database and keeps using the stored evidence"
             raise ArtefactError(msg, where=str(self._path), advice=advice) from error

@@ -151,7 +151,7 @@ def test_pictures_of_another_size_class_or_data_set_are_told(tmp_path: Path) -> 
         read_any(tmp_path / "size.tar.xz")
 
 
-@pytest.mark.parametrize("damage", ["objects", "missing", "text", "suffix", "none"])
+@pytest.mark.parametrize("damage", ["objects", "missing", "text", "cut", "suffix", "none"])
 def test_a_file_that_is_no_data_set_is_told(tmp_path: Path, makers: Any, damage: str) -> None:
     path = tmp_path / ("x.csv" if damage == "suffix" else "x.npz")
     if damage == "objects":
@@ -159,6 +159,8 @@ def test_a_file_that_is_no_data_set_is_told(tmp_path: Path, makers: Any, damage:
         np.savez(path, allow_pickle=True, x_train=thing, y_train=thing, x_test=thing, y_test=thing)
     elif damage == "missing":
         np.savez(path, allow_pickle=False, x_train=makers.pixels(2, 4, 4))
+    elif damage == "cut":
+        path.write_bytes(b"PK\x03\x04 and no directory")
     elif damage != "none":
         path.write_text("words")
     with pytest.raises(DatasetMissingError):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from grader.delivery.requests import parse_reply, parse_requests
+from grader.delivery.requests import mail_text, parse_reply, parse_requests
 from grader.delivery.roster import Student
 from grader.schema.errors import UsageError
 from grader.schema.grade import SubmissionStamp
@@ -128,3 +128,25 @@ def test_the_criterion_is_the_only_one_that_the_text_names(text: str, criterion:
 def test_any_text_is_read(mail: str) -> None:
     reply: Any = parse_reply(mail, [ROW], CRITERIA)
     assert reply.submission is None
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        b"=?=?ut;;;;f-.?q?utf-.?q?Ann_L=C3=A9e?=\r\n <a.#Fz!l",  # the library's class of addresses fails
+        b"=?utf-8?b?x?= <a@b.org>",
+        b"=?no-such-encoding?q?x?= <a@b.org>",
+        b"(" * 5000,
+        b";" * 5000,
+        "Änn <a@b.org>".encode("latin-1"),
+    ],
+)
+def test_a_mail_with_a_damaged_header_is_read(sender: bytes) -> None:
+    text = mail_text(b"From: " + sender + b"\r\nSubject: =?utf-8?q?=C3=A4?=\r\n\r\nPlease look again.\r\n")
+    assert "Subject: ä" in text
+    assert parse_reply(text, [ROW], CRITERIA).reason == "Please look again."
+
+
+def test_parts_within_parts_within_parts_are_no_mail() -> None:
+    start = b"".join(b"Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n" % (one, one) for one in range(2000))
+    assert mail_text(b"From: a@b.org\r\n" + start + b"\r\nx").startswith("From: a@b.org")

@@ -3,6 +3,7 @@
 import io
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,37 @@ def test_nothing_is_kept_through_a_link(folder: ArtefactFolder, tmp_path_factory
     with pytest.raises(StorageError):
         folder.keep("derived/rows.npy", {"array": np.arange(3)})
     assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content.replace(
+            b"'shape': (3,)", b"'shape': (3, "
+        ),  # numpy's reader raises a tokenizer's error
+        lambda content: content[:-1],
+        lambda content: content[: len(content) // 2],
+    ],
+)
+def test_a_damaged_array_is_refused(folder: ArtefactFolder, damage: Callable[[bytes], bytes]) -> None:
+    place = folder.root / "arrays/y1.npy"
+    np.save(place, np.ones(3))
+    place.write_bytes(damage(place.read_bytes()))
+    with pytest.raises(ArtefactError, match="cannot be read"):
+        folder("arrays/y1.npy")
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_damaged_packed_arrays_are_refused(folder: ArtefactFolder, kind: int) -> None:
+    place = folder.root / "arrays/a1.npz"
+    array = io.BytesIO()
+    np.save(array, np.arange(2000))
+    with zipfile.ZipFile(place, "w", kind) as archive:
+        archive.writestr("a.npy", array.getvalue())
+    whole = place.read_bytes()
+    for at in range(40, len(whole) // 2, 7):
+        place.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        try:
+            folder("arrays/a1.npz")
+        except ArtefactError:
+            continue

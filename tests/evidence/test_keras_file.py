@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,19 @@ def test_a_file_that_describes_no_model_is_not_read(tmp_path: Path, config: Any)
     (tmp_path / "n.keras").write_bytes(b"no zip")
     with pytest.raises(ArtefactError):
         read_keras_file(tmp_path / "n.keras")
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_damaged_file_is_refused_with_one_kind_of_error(tmp_path: Path, packing: int) -> None:
+    path = keras_file(tmp_path / "m.keras")
+    with zipfile.ZipFile(path) as archive:
+        weights = archive.read("model.weights.h5")
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("config.json", json.dumps(CONFIG))
+        archive.writestr("model.weights.h5", weights, zipfile.ZIP_STORED)
+    whole = path.read_bytes()
+    # Each byte of the first member, and the flags in the directory, of which one means "encrypted".
+    for at in (*range(30, 400, 9), *range(whole.rfind(b"PK\x01\x02"), whole.rfind(b"PK\x01\x02") + 46)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        with suppress(ArtefactError):
+            read_keras_file(path)

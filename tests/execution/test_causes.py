@@ -126,3 +126,20 @@ def test_the_installed_packages_raise_these_errors(dialect: str, tmp_path: Path)
         if dialect in row["raised"]
     }
     assert raised == wanted
+
+
+@pytest.mark.parametrize(
+    "piece", ["/li", "//li", "/a=/b", " ", "\t", "\n ", "name = '", "{{function_node ", "(", "Error: "]
+)
+def test_a_text_of_any_length_costs_no_time(piece: str) -> None:
+    text = f"x{piece * (200_000 // len(piece))}y"
+    assert len(cause_of("OSError", text, [text]).text) <= MOST_CHARACTERS
+    assert without_own_paths(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["/usr/lib/site-packages/keras/x.py", "(/a/b/site-packages/keras/x.py", "path=/a/site-packages/keras/x.py"]
+)
+def test_a_path_of_the_environment_is_shortened_wherever_it_starts(text: str) -> None:
+    assert without_own_paths(text).endswith("keras/x.py")
+    assert "site-packages" not in without_own_paths(text)

@@ -65,3 +65,8 @@ def test_one_number_for_each_image_is_compared_too() -> None:
     assert count_unequal(values, values + 1e-4) == 0
     assert count_unequal(values, 1 - values) > 90
     assert count_unequal(np.empty((0, 3)), np.empty((0, 3))) == 0
+
+
+def test_every_form_of_not_a_number_is_compared_without_a_warning() -> None:
+    signaling = np.frombuffer(b"\x01\x00\xa0\x7f" * 8, np.float32).reshape(4, 2)
+    assert count_unequal(signaling, signaling) == 0

@@ -237,6 +237,13 @@ def test_a_notebook_of_version_3_is_brought_to_4(tmp_path: Path) -> None:
     assert [cell.source for cell in read.cells[1:]] == ["x = 1", "y"]
 
 
+@pytest.mark.parametrize("wrong", [{"nbformat_minor": "x"}, {"nbformat_minor": None}, {"metadata": 5}, {"nbformat": 2}])
+def test_a_damaged_notebook_of_an_old_version_keeps_its_cells(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    cells: list[Any] = [{"cell_type": "code", "source": "x = 1", "metadata": {}, "outputs": []}]
+    read = read_notebook(write(tmp_path, {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "cells": cells} | wrong))
+    assert [cell.source for cell in read.cells] == ["x = 1"]
+
+
 @pytest.mark.parametrize("worksheets", [[{"cells": [5]}], 5, [{"cells": [{"cell_type": "code", "metadata": 5}]}], [7]])
 def test_an_empty_and_broken_notebook_of_version_3_is_refused_in_words(tmp_path: Path, worksheets: Any) -> None:
     assert refused(tmp_path, {"nbformat": 3, "worksheets": worksheets}).message

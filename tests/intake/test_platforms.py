@@ -164,6 +164,13 @@ def test_blackboard_s_text_has_the_name_and_the_own_names_of_files(newline: str)
     assert read_blackboard_note("no name here").student == ""
 
 
+@pytest.mark.parametrize("padding", [" ", "\t", "a ", "(", "()"])
+@pytest.mark.parametrize("start", ["Name: ", "Name: x (", "\nFiles:\n\tOriginal filename: a\n\tFilename: b"])
+def test_a_student_s_long_line_in_blackboard_s_text_costs_no_time(start: str, padding: str) -> None:
+    note = read_blackboard_note(f"{start}{padding * 2_000_000}\nName: Jane Doe (jd1)")
+    assert (note.student, note.login, note.originals) == ("Jane Doe", "jd1", {})
+
+
 @pytest.mark.parametrize(
     ("name", "version"),
     [

@@ -176,6 +176,14 @@ def test_intake_imports_only_schemas_and_the_modules_of_messages() -> None:
     lines = [line for path in folder.glob("*.py") for line in path.read_text().splitlines() if "grader." in line]
     imports = [line for line in lines if line.startswith(("from grader.", "import grader."))]
     assert imports
-    modules = ("language", "nearest", "refusal", "times")
+    modules = ("damaged", "language", "nearest", "refusal", "times")
     messages = tuple(f"from grader.facts.{module} import" for module in modules)
     assert all(line.startswith(("from grader.schema", "from grader.intake", *messages)) for line in imports)
+
+
+@pytest.mark.parametrize("piece", ["\n", " ", "\t\n", "hist", "?", "% ", "metrics ", "{ "])
+def test_code_of_any_length_costs_no_time(piece: str) -> None:
+    source = f"x = (\n{piece * (150_000 // len(piece))}"
+    notebook = {"metadata": {}, "cells": [{"cell_type": "code", "source": source, "outputs": []}]}
+    assert recognise_dialect(notebook).dialect == "keras3"
+    assert not uses_torch(notebook)

@@ -3,6 +3,7 @@
 import html
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,3 +25,9 @@ def test_code_that_reads_otherwise_than_it_runs_is_shown_as_it_runs() -> None:
 def test_whatever_is_coloured_nothing_of_it_is_lost(source: str) -> None:
     plain = re.sub(r"</?span[^>]*>", "", highlighted(source))
     assert html.unescape(plain) == source
+
+
+@pytest.mark.parametrize("piece", ["\n    ", " ", "\n"])
+def test_code_with_very_many_blanks_is_shown_without_colors(piece: str) -> None:
+    assert "span" not in highlighted(f"x = 1{piece * 20_000}y = 'a'")
+    assert "span" in highlighted(f"x = 1{piece * 100}y = 'a'")

@@ -178,6 +178,15 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
         Database(path)
 
 
+def test_a_database_with_text_that_is_not_utf8_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "grader.sqlite"
+    database = Database(path)
+    database.record_execution("ann-lee", KEY, seconds=1.0)
+    path.write_bytes(path.read_bytes().replace(b"ann-lee", b"ann-\xffee"))
+    with pytest.raises(ArtefactError, match="damaged"):
+        database.executions()
+
+
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError):

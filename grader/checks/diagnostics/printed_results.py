@@ -20,7 +20,7 @@ _PRINTED = re.compile(
     r"\bacc(?:uracy)?\b[^\d\n%]{0,30}?(?<![\d.])(?:(?P<percent>\d{1,3}(?:\.\d+)?)\s*%|(?P<part>0?\.\d{2,}|1\.0+))(?![\d.]*\d)",
     re.IGNORECASE,
 )
-_PROGRESS = re.compile(r"/step|\bETA\b|━|^\s*Epoch\s+\d+|^\s*\d+/\d+\b|\bloss\s*:", re.MULTILINE)
+_PROGRESS = re.compile(r"/step|\bETA\b|━|^[ \t]*Epoch\s+\d+|^[ \t]*\d+/\d+\b|\bloss\s*:", re.MULTILINE)
 _NOT_THEIRS = re.compile(
     r"\b(?:threshold|target|goal|aim|wanted|required|at least|best possible|baseline|should|could|expect(?:ed)?"
     r"|typical(?:ly)?|human|paper|published|reported|literature|benchmark|leaderboard|state[- ]of[- ]the[- ]art"

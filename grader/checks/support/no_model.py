@@ -10,7 +10,7 @@ from grader.schema.message import MessageLike, say, say_count, sentences
 
 __all__ = ["missing_model", "uses_torch"]
 
-_TORCH = re.compile(r"^\s*(?:import|from)\s+torch(?:vision)?\b", re.MULTILINE)
+_TORCH = re.compile(r"^[ \t]*(?:import|from)\s+torch(?:vision)?\b", re.MULTILINE)
 
 _UPDATES = re.compile(r"^[^#\n]*\b(?:GradientTape\(|compat\.v1\.train\.)", re.MULTILINE)
 _VARIABLE = re.compile(r"^[^#\n]*\bVariable\(", re.MULTILINE)

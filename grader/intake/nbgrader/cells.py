@@ -18,7 +18,7 @@ _NEWEST = 3
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*$", re.MULTILINE)
 _POINTS = re.compile(r"\s*[([]\s*\d+(?:[.,]\d+)?\s*(?:points?|pts?|marks?|p)\.?\s*[)\]]", re.IGNORECASE)
 _MARKUP = re.compile(r"[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|!?\[([^\]]*)\]\([^)]*\)")
-_AUTOTEST = re.compile(r"^\s*###\s*(?:HASHED\s+)?AUTOTEST\b", re.MULTILINE)
+_AUTOTEST = re.compile(r"^[ \t]*###\s*(?:HASHED\s+)?AUTOTEST\b", re.MULTILINE)
 _LONGEST_TITLE, _LONGEST_QUESTION = 100, 2_000
 
 
