@@ -439,7 +439,12 @@ def _lasting(value: Any) -> Any:
 def test_predictions_are_the_same_warm_and_cold_each_in_a_fork_of_its_own(
     bubblewrap: Isolation, tmp_path: Path
 ) -> None:
-    save = f"{TRAINING.format(keras='keras')}\nmodel.save('m.keras')"
+    # As the recorder keeps a model: not compiled.
+    save = f"""{TRAINING.format(keras='keras')}
+kept = keras.models.clone_model(model)
+kept.set_weights(model.get_weights())
+kept.save('m.keras')
+"""
     made = _execute(tmp_path, "made", bubblewrap, save)
     assert made.run.status == "completed", made.run
     np.save(tmp_path / "x.npy", np.random.default_rng(1).random((50, 28, 28, 1), dtype="float32"))
