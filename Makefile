@@ -6,8 +6,11 @@ VENV := .venv
 ARGS ?=
 LANGUAGES ?=
 RESULTS ?= demo-results
-# One process a core; tests that share an expensive fixture, or look at the whole machine, stay in one process.
+# Several processes; tests that share an expensive fixture, or look at the whole machine, stay in one process.
 PARALLEL := -n auto --dist loadgroup
+
+# Each process of the tests would compile every module again, and each run of them rewrite every assertion.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help environment demo test check docs site pictures messages bench lock clean
 
