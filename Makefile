@@ -12,7 +12,7 @@ PARALLEL := -n auto --dist loadgroup
 # Each process of the tests would compile every module again, and each run of them rewrite every assertion.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help environment demo test check docs site pictures messages bench lock clean
+.PHONY: help environment demo test check docs site pictures messages bench guard lock clean
 
 help:
 	@echo 'make demo     build the environment, grade the sample submissions, show where the class page is'
@@ -23,6 +23,7 @@ help:
 	@echo 'make pictures draw the pictures of docs/ from results (RESULTS=demo-results, made by `make demo`; ARGS="--mermaid FILE")'
 	@echo 'make messages write the template for translators (LANGUAGES=de also updates that catalog)'
 	@echo 'make bench    measure every figure of docs/performance.md (ARGS="--only regrade" for a part, "--quick" to try)'
+	@echo 'make guard    compare the cost of the grader with the ratios in bench/guard.json (ARGS="--store" accepts new ones)'
 	@echo 'make lock     resolve the locks again from pyproject.toml'
 	@echo 'make clean    remove the environment and all caches'
 
@@ -55,6 +56,9 @@ messages: environment
 
 bench: environment
 	$(VENV)/bin/python bench/run.py $(ARGS)
+
+guard: environment
+	$(VENV)/bin/python bench/guard.py $(ARGS)
 
 lock: environment
 	@$(PYTHON) tools/bootstrap.py --lock
