@@ -68,7 +68,8 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks) for name, marks in PARTS.items()])
 def test_each_part_runs(name: str, graded: Path, tmp_path: Path) -> None:
-    command = [sys.executable, BENCH / "run.py", "--quick", "--only", name, "--graded", graded, "--out", tmp_path]
+    folders = ["--graded", str(graded), "--out", str(tmp_path)]
+    command = [sys.executable, str(BENCH / "run.py"), "--quick", "--only", name, *folders]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"## {name}" in (tmp_path / "results.md").read_text(encoding="utf-8")
