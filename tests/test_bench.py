@@ -25,6 +25,7 @@ PARTS = {
     "page": (pytest.mark.chromium,),
     "reports": (),
     "similar": (),
+    "neighbors": (pytest.mark.alone, pytest.mark.bubblewrap),
 }
 
 
