@@ -147,7 +147,7 @@ def make_parts(scratch: Path) -> dict[str, Part]:
         write_notebook(handed_in / f"student{seed:03d}.ipynb", tiny_cells(seed) * 20)
     files = sorted(handed_in.iterdir())
     read = partial(in_fork, partial(bare_loop, folder))
-    started = partial(of_command, sys.executable, "-c", "import ast, dataclasses, inspect, json, re, typing")
+    started = partial(of_command, sys.executable, "-c", "import asyncio, email.message, http.client, pydantic, typer")
     parts = {
         "start": Part(partial(of_command, Path(sys.executable).with_name("grader"), "--help"), started),
         "unchanged": Part(partial(in_fork, lambda: [regrade_class(same, out, workers=1) for _ in range(10)]), read),
