@@ -6,10 +6,13 @@ VENV := .venv
 ARGS ?=
 LANGUAGES ?=
 RESULTS ?= demo-results
-# One process a core; tests that share an expensive fixture, or look at the whole machine, stay in one process.
+# Several processes; tests that share an expensive fixture, or look at the whole machine, stay in one process.
 PARALLEL := -n auto --dist loadgroup
 
-.PHONY: help environment demo test check audit fuzz docs site pictures messages bench lock clean
+# Each process of the tests would compile every module again, and each run of them rewrite every assertion.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help environment demo test check audit fuzz docs site pictures messages bench guard lock clean
 
 help:
 	@echo 'make demo     build the environment, grade the sample submissions, show where the class page is'
@@ -22,6 +25,7 @@ help:
 	@echo 'make pictures draw the pictures of docs/ from results (RESULTS=demo-results, made by `make demo`; ARGS="--mermaid FILE")'
 	@echo 'make messages write the template for translators (LANGUAGES=de also updates that catalog)'
 	@echo 'make bench    measure every figure of docs/performance.md (ARGS="--only regrade" for a part, "--quick" to try)'
+	@echo 'make guard    compare the cost of the grader with the ratios in bench/guard.json (ARGS="--store" accepts new ones)'
 	@echo 'make lock     resolve the locks again from pyproject.toml'
 	@echo 'make clean    remove the environment and all caches'
 
@@ -60,6 +64,9 @@ messages: environment
 
 bench: environment
 	$(VENV)/bin/python bench/run.py $(ARGS)
+
+guard: environment
+	$(VENV)/bin/python bench/guard.py $(ARGS)
 
 lock: environment
 	@$(PYTHON) tools/bootstrap.py --lock

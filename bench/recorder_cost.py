@@ -30,7 +30,7 @@ recorder = None
 if os.environ.get("GRADER_SESSION"):
     from inside.watch import keras_hooks
     from inside.record.recorder import Recorder
-from inside.record.session import Session
+    from inside.record.session import Session
     recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
     keras_hooks.install(recorder)
 

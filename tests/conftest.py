@@ -19,8 +19,9 @@ _BYTES_EACH = 3 << 30
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # noqa: ARG001 — the hook's signature
-    """Use every core that this process may run on, as far as the memory reaches."""
-    return max(1, min(len(os.sched_getaffinity(0)), psutil.virtual_memory().available // _BYTES_EACH))
+    """Use one process more than cores, since many tests only wait, as far as the memory reaches."""
+    processes = len(os.sched_getaffinity(0)) + 1
+    return max(1, min(processes, psutil.virtual_memory().available // _BYTES_EACH))
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

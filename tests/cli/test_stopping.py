@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,21 @@ from tests.support.command import COMMAND, NOTEBOOKS, grade_of, grader, needs_bu
 from tests.support.waiting import DEADLOCK_SECONDS, until
 
 sandboxed = pytest.mark.bubblewrap
+
+INTERRUPTED = """
+import importlib.abc, os, signal, sys
+
+class Interrupt(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+from grader.cli import main
+{before}
+main(["rubric", "list"])
+"""
+"""A command that gets the signal of Ctrl+C while it imports a module."""
 
 
 @sandboxed
@@ -48,6 +64,26 @@ def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(rubric: Path, out: Path, t
     assert grade_of(out, "plain")["score"] == 3
     assert sorted(path.name for path in out.iterdir() if path.is_dir() and (path / "grade.json").exists()) == ["plain"]
     assert not (out / "raises").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "before"),
+    [
+        # While the command line is imported.
+        ("grader.cli.app", ""),
+        # While a command imports what it needs: in extension modules, the exception of a signal would get lost.
+        ("grader.pipeline.rubrics", ""),
+        # Between imports, while the command line is put together.
+        ("no module", "import typer.main\ntyper.main.get_command = lambda _: os.kill(os.getpid(), signal.SIGINT)"),
+    ],
+    ids=["imports", "imports of a command", "between imports"],
+)
+def test_ctrl_c_in_the_first_moment_prints_nothing(module: str, before: str) -> None:
+    code = INTERRUPTED.format(module=module, before=before)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=DEADLOCK_SECONDS
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])

@@ -19,7 +19,6 @@ from tests.support.field_notebooks import NOTEBOOKS, write_notebook
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.alone,
     pytest.mark.tensorflow,
     pytest.mark.bubblewrap,
     pytest.mark.timeout(1800),

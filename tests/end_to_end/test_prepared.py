@@ -22,7 +22,6 @@ from tests.support.command import needs_bubblewrap, small_digits
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.alone,
     pytest.mark.tensorflow,
     pytest.mark.bubblewrap,
     pytest.mark.timeout(900),

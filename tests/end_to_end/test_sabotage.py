@@ -61,7 +61,7 @@ assert len(history_of_{name}.history["loss"]) == 2
 """
 
 
-@pytest.fixture(scope="module", params=["keras3", "keras2"])
+@pytest.fixture(scope="module", params=["keras3", pytest.param("keras2", marks=pytest.mark.slow)])
 def evidence(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

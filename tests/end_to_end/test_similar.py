@@ -16,7 +16,6 @@ from tests.support.copied_class import code_cells, renamed
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.alone,
     pytest.mark.tensorflow,
     pytest.mark.bubblewrap,
     pytest.mark.timeout(900),

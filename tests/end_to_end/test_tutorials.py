@@ -24,7 +24,6 @@ from grader.store.results import ResultsFolder
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.alone,
     pytest.mark.tensorflow,
     pytest.mark.bubblewrap,
     pytest.mark.timeout(3600),

@@ -124,30 +124,34 @@ def test_a_request_of_another_version_is_refused(tmp_path: Path) -> None:
         main([str(request)])
 
 
-@pytest.mark.parametrize(
-    ("outputs", "described", "columns"),
-    [
-        (
-            "[digit, odd]",
-            [{"name": "0", "shape": [10], "start": 0}, {"name": "1", "shape": [1], "start": 10}],
-            11,
-        ),
-        (
-            "{'odd': odd, 'digit': digit}",
-            [{"name": "odd", "shape": [1], "start": 0}, {"name": "digit", "shape": [10], "start": 1}],
-            11,
-        ),
-        (
-            "[large, digit]",
-            [{"name": "0", "shape": [40, 40], "start": None}, {"name": "1", "shape": [10], "start": 0}],
-            10,
-        ),
-        ("image", [{"name": "0", "shape": [5, 2], "start": 0}], 10),
-    ],
-)
-def test_each_output_of_a_model_has_its_columns(
-    sandboxed: dict[str, str], tmp_path: Path, outputs: str, described: list[Any], columns: int
-) -> None:
+OUTPUTS = {
+    "list": (
+        "[digit, odd]",
+        [{"name": "0", "shape": [10], "start": 0}, {"name": "1", "shape": [1], "start": 10}],
+        11,
+    ),
+    "dictionary": (
+        "{'odd': odd, 'digit': digit}",
+        [{"name": "odd", "shape": [1], "start": 0}, {"name": "digit", "shape": [10], "start": 1}],
+        11,
+    ),
+    "too large": (
+        "[large, digit]",
+        [{"name": "0", "shape": [40, 40], "start": None}, {"name": "1", "shape": [10], "start": 0}],
+        10,
+    ),
+    "one": ("image", [{"name": "0", "shape": [5, 2], "start": 0}], 10),
+}
+"""Outputs of a model, their descriptions in the result, and the columns of the predictions."""
+
+
+@pytest.fixture(scope="module")
+def with_outputs(
+    sandboxed: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, dict[str, Any]]]:
+    """Predict with a model of each kind of outputs, in one process."""
+    folder = tmp_path_factory.mktemp("outputs")
+    models = ", ".join(f"{name!r}: {outputs}" for name, (outputs, _, _) in OUTPUTS.items())
     code = f"""
 import json, sys
 from pathlib import Path
@@ -157,13 +161,16 @@ L, folder = keras.layers, Path(sys.argv[1])
 i = keras.Input((4, 4, 1)); flat = L.Flatten()(i)
 digit, odd = L.Dense(10)(flat), L.Dense(1)(flat)
 image = L.Reshape((5, 2))(digit); large = L.Reshape((40, 40))(L.Dense(1600)(flat))
-keras.Model(i, {outputs}).save(folder / "m.keras")
 np.save(folder / "x.npy", np.zeros((7, 4, 4, 1), "float32"))
-job = dict(id="m", model=str(folder / "m.keras"), format="keras", dialect="keras3", inputs=str(folder / "x.npy"))
-print(json.dumps(run_job(job, folder)))
+results = {{}}
+for name, outputs in {{{models}}}.items():
+    keras.Model(i, outputs).save(folder / f"{{name}}.keras")
+    job = dict(id=name, model=str(folder / f"{{name}}.keras"), format="keras", dialect="keras3")
+    results[name] = run_job({{**job, "inputs": str(folder / "x.npy")}}, folder)
+print(json.dumps(results))
 """
     run = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
+        [sys.executable, "-c", code, str(folder)],
         env=sandboxed,
         capture_output=True,
         text=True,
@@ -171,5 +178,14 @@ print(json.dumps(run_job(job, folder)))
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout.splitlines()[-1])["outputs"] == described
-    assert np.load(tmp_path / "m.npy").shape == (7, columns)
+    return folder, json.loads(run.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_each_output_of_a_model_has_its_columns(
+    with_outputs: tuple[Path, dict[str, dict[str, Any]]], name: str
+) -> None:
+    folder, results = with_outputs
+    _, described, columns = OUTPUTS[name]
+    assert results[name]["outputs"] == described
+    assert np.load(folder / f"{name}.npy").shape == (7, columns)

@@ -289,7 +289,6 @@ def test_an_author_s_own_run_is_one_execution(tmp_path: Path) -> None:
 
 @pytest.mark.tensorflow
 @pytest.mark.slow
-@pytest.mark.alone
 def test_real_trainings_with_different_seeds_spread_and_their_accuracies_are_verified(room: Class) -> None:
     text = RUBRIC.replace("memory: 1 GiB", "memory: 3 GiB") + (
         "  - {id: accuracy, points: 10, check: accuracy, with: {at_least: 0.9, partial_from: 0.01}}\n"

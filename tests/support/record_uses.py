@@ -4,6 +4,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import is_typeddict
 
@@ -89,8 +90,9 @@ class Uses:
     loose: list[str] = field(default_factory=list)
 
 
+@cache
 def uses_in(*folders: str) -> Uses:
-    """Look through the modules of some packages of the grader that import the declarations."""
+    """Look once through the modules of some packages of the grader that import the declarations."""
     found = Uses()
     for folder in folders:
         for path in sorted((PACKAGE / folder).rglob("*.py")):

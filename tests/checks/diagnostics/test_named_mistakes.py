@@ -137,7 +137,6 @@ def really(test: Callable[..., None]) -> Callable[..., None]:
     """Mark a test that executes the notebooks."""
     for mark in (
         pytest.mark.slow,
-        pytest.mark.alone,
         pytest.mark.tensorflow,
         pytest.mark.bubblewrap,
         pytest.mark.timeout(900),

@@ -40,8 +40,8 @@ UNREAD_FIELDS = {
 }
 """Type → field → why the reader does not need it."""
 FIELDS = own_fields()
-WRITTEN = uses_in("inside")
-READ = uses_in("evidence")
+# All of them look through the same modules.
+pytestmark = pytest.mark.xdist_group("events of the record")
 
 
 def builder() -> _Builder:
@@ -55,7 +55,7 @@ def test_each_kind_is_the_name_of_its_type_and_stands_once() -> None:
 
 
 def test_every_kind_that_is_declared_is_written() -> None:
-    assert {kind_of(DECLARED[name]) for name in WRITTEN.built if DECLARED[name] in EVENTS} == set(KINDS)
+    assert {kind_of(DECLARED[name]) for name in uses_in("inside").built if DECLARED[name] in EVENTS} == set(KINDS)
 
 
 def test_every_kind_that_is_declared_is_read_or_listed_as_unread() -> None:
@@ -67,13 +67,13 @@ def test_every_kind_that_is_declared_is_read_or_listed_as_unread() -> None:
 
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_every_field_that_is_declared_is_written(name: str) -> None:
-    written = set().union(*(WRITTEN.written[relative] for relative in relatives()[name]))
+    written = set().union(*(uses_in("inside").written[relative] for relative in relatives()[name]))
     assert FIELDS[name] - written == set()
 
 
 @pytest.mark.parametrize("name", sorted(FIELDS.keys() - {KINDS[kind].__name__ for kind in UNREAD}))
 def test_every_field_that_is_declared_is_read_or_listed_as_unread(name: str) -> None:
-    read = set().union(*(READ.read[relative] for relative in relatives()[name]))
+    read = set().union(*(uses_in("evidence").read[relative] for relative in relatives()[name]))
     unread = UNREAD_FIELDS.get(name, {})
     assert FIELDS[name] - read == unread.keys()
     assert all(unread.values())

@@ -77,7 +77,7 @@ print(json.dumps({"plain": plain, "recorded": recorded}))
 """
 
 
-@pytest.fixture(scope="module", params=["keras3", "keras2"])
+@pytest.fixture(scope="module", params=["keras3", pytest.param("keras2", marks=pytest.mark.slow)])
 def both(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, small_mnist: Path, kernel_tools: Any
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:

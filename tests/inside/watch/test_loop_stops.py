@@ -8,10 +8,10 @@ from tests.support.recorded import Record, only, run_notebook
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "cells" / "stopped.py"
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module", params=["keras3", pytest.param("keras2", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["keras3", "keras2"])
 def stopped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, small_mnist: Path) -> Record:
     """The record of endless loops with a limit of two seconds for each training."""
     folder = tmp_path_factory.mktemp(f"stopped-{request.param}")

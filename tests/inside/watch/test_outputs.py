@@ -100,7 +100,7 @@ recorder.finish()
 """
 
 
-@pytest.fixture(scope="module", params=["keras", "tf_keras"])
+@pytest.fixture(scope="module", params=["keras", pytest.param("tf_keras", marks=pytest.mark.slow)])
 def events(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The record of the script, in both dialects."""
     folder: Path = tmp_path_factory.mktemp("ready")

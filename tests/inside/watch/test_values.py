@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.recorded import NOTEBOOK, Record, run_notebook
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
 AVERAGED = NOTEBOOK.with_name("averaged.py")
 TITLES = re.findall(r"^# %% (.*: .*)$", AVERAGED.read_text(encoding="utf-8"), flags=re.MULTILINE)
