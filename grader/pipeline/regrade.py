@@ -22,6 +22,7 @@ from grader.pipeline.changes import Changed, Journal, changes_of, write_changes
 from grader.pipeline.course import Course, load_course
 from grader.pipeline.course_folder import assignment_of
 from grader.pipeline.judgements import judged_course, orphans_of, with_people
+from grader.pipeline.kept_work import KeptWork
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.publish import (
     Judge,
@@ -31,7 +32,7 @@ from grader.pipeline.publish import (
     judge,
     kept_row,
     publish_rows,
-    report_of,
+    reports_of,
     row_of,
     unexpected,
 )
@@ -48,14 +49,14 @@ from grader.schema.errors import (
     UsageError,
 )
 from grader.schema.evidence import Evidence
-from grader.schema.grade import AUDIENCES, Grade, SubmissionStamp
+from grader.schema.grade import Grade, Lacking, SubmissionStamp
 from grader.schema.judgement import Judgement, ReviewGrade
 from grader.schema.message import Message
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database, ExecutionRow, GradingRow, grading_row
 from grader.store.files import Batch
-from grader.store.results import ResultsFolder, grade_bytes, grade_data, parse_grade
+from grader.store.results import ResultsFolder, as_stored, grade_bytes, grade_data
 from grader.store.seal import SEAL, is_edited, is_sealed_stamp
 
 __all__ = [
@@ -69,7 +70,6 @@ __all__ = [
     "difference",
     "ineffective",
     "precompute",
-    "previous_grade",
     "regrade_chosen",
     "regrade_class",
     "report_class",
@@ -78,6 +78,7 @@ __all__ = [
     "rubrics_used",
     "source_of",
     "unchanged",
+    "with_kept_parts",
 ]
 
 _T = TypeVar("_T")
@@ -381,9 +382,10 @@ def _with_basis(room: Room, one: _Regraded) -> _Regraded:
 
 
 def _regrade_one(room: Room, name: str, batch: Batch, changed: list[Changed]) -> _Regraded | None:
-    old = room.out.grade_data(name)
-    source = source_of(room, name, old)
-    result = attempted(room, source, lambda new, evidence: _written(old, new, evidence, room, batch))
+    work = KeptWork(room.course, room.out, name)
+    source = source_of(room, name, work.data, trusted=work.is_by_grader)
+    own = with_kept_parts(room, work, name)
+    result = attempted(own, source, lambda new, evidence: _written(work, new, evidence, own, batch))
     if result is None:
         return None
     new, changes = result
@@ -392,17 +394,35 @@ def _regrade_one(room: Room, name: str, batch: Batch, changed: list[Changed]) ->
     return replace(_regraded(new, grading_row(new), room.course), edited=source.edited)
 
 
-def source_of(room: Room, name: str, old: Any) -> Source:
+def with_kept_parts(room: Room, work: KeptWork, name: str) -> Room:
+    """Let a submission's grade use the parts of its stored grade that cannot differ.
+
+    Args:
+        room: The shared data.
+        work: The work that was done before.
+        name: Id of the submission.
+    """
+    if room.judge is not judge or AttemptsFolder(room.out, name).exists():
+        return room
+
+    def with_parts(submission: Submission, evidence: Evidence, course: Course, lacking: Lacking) -> Grade:
+        return judge(submission, evidence, course, lacking, parts=work.parts())
+
+    return replace(room, judge=with_parts)
+
+
+def source_of(room: Room, name: str, old: Any, *, trusted: bool = False) -> Source:
     """Describe a submission by its stored grade, as far as it can be trusted.
 
     Args:
         room: The shared data.
         name: Id of the submission.
         old: The JSON values of its stored grade; None if there is none.
+        trusted: Whether nobody edited it, which is then not determined by its seal.
     """
-    edited = is_edited(old)
-    trusted = not edited or is_sealed_stamp(old)
-    return Source(_submission_of(name, old) if trusted else _without_stamp(room, name), edited)
+    edited = not trusted and is_edited(old)
+    known = not edited or is_sealed_stamp(old)
+    return Source(_submission_of(name, old) if known else _without_stamp(room, name), edited)
 
 
 def attempted(room: Room, source: Source, use: Callable[[Grade, Evidence | None], _T]) -> tuple[Grade, _T] | None:
@@ -469,19 +489,22 @@ def _judged(room: Room, source: Source) -> tuple[Grade | None, Evidence | None]:
     return room.judge(submission, evidence, course, course.lacking(evidence, noted, executes=False)), evidence
 
 
-def _written(old: Any, new: Grade, evidence: Evidence | None, room: Room, batch: Batch) -> Changed | None:
+def _written(work: KeptWork, new: Grade, evidence: Evidence | None, room: Room, batch: Batch) -> Changed | None:
     """Write the reports and then the grade, unless they are current; return the changes."""
     name, data, course, out = new.submission.id, grade_data(new), room.course, room.out
     # Compare JSON values first: they are usually equal, and then no bytes are needed.
-    content = b"" if data == old else grade_bytes(data)
+    content = b"" if data == work.data else grade_bytes(data)
     same = not content or out.says(name, content)
     if same and out.has_reports(name) and _speaks(out, name, course):
+        work.store(new)
         return None
-    _add_reports(new, evidence, course, out, batch)
+    for audience, page in reports_of(new, evidence, course, out, work).items():
+        batch.add(out.report_path(name, audience), page)
+    work.store(new, b"" if same else content)
     if same:
         return None
     batch.add(out.grade_path(name), content)
-    return difference(old, data, name, out)
+    return difference(work, new, data)
 
 
 def _speaks(out: ResultsFolder, name: str, course: Course) -> bool:
@@ -489,18 +512,17 @@ def _speaks(out: ResultsFolder, name: str, course: Course) -> bool:
     return out.report_language(name) == course.language.code and out.report_zone(name) == str(course.zone)
 
 
-def difference(old: Any, data: Mapping[str, Any], name: str, out: ResultsFolder) -> Changed | None:
+def difference(work: KeptWork, new: Grade, data: Mapping[str, Any]) -> Changed | None:
     """Find the differences between a stored grade and a new one, both after a JSON round trip.
 
     Args:
-        old: The stored grade's JSON values; None if there is none, or none can be read.
+        work: The stored grade.
+        new: The new grade.
         data: The new grade's JSON values, with or without a seal.
-        name: Id of the submission.
-        out: The results folder.
     """
-    if isinstance(old, dict) and _same_but_for_the_rubric(old, data):
+    if isinstance(work.data, dict) and _same_but_for_the_rubric(work.data, data):
         return None
-    return changes_of(previous_grade(out, name), parse_grade(grade_bytes(data)))
+    return changes_of(work.grade, as_stored(new, work.grade))
 
 
 def _same_but_for_the_rubric(old: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
@@ -512,25 +534,6 @@ def _same_but_for_the_rubric(old: Mapping[str, Any], data: Mapping[str, Any]) ->
         and all(isinstance(text, str) for text in stamp.values())
     )
     return same_form and {**data, "rubric": stamp, SEAL: None} == {**old, SEAL: None}
-
-
-def previous_grade(out: ResultsFolder, name: str) -> Grade | None:
-    """Read the grade before this one, even if somebody edited it; None if it is missing or damaged.
-
-    Args:
-        out: The results folder.
-        name: Id of the submission.
-    """
-    try:
-        return out.read_grade(name, edited=True)
-    except ArtefactError:
-        return None
-
-
-def _add_reports(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, batch: Batch) -> None:
-    """Render both editions of a report."""
-    for audience in AUDIENCES:
-        batch.add(out.report_path(result.submission.id, audience), report_of(result, evidence, course, out, audience))
 
 
 def course_of_results(
@@ -680,7 +683,8 @@ def _render_some(course: Course, out: ResultsFolder, names: Sequence[str]) -> li
         if kept is None:
             continue
         evidence = out.read_evidence(name) if kept.status == "graded" else None
-        _add_reports(kept, evidence, course, out, batch)
+        for audience, page in reports_of(kept, evidence, course, out).items():
+            batch.add(out.report_path(name, audience), page)
         rows.append(row_of(kept, course.ranked_by))
     batch.commit()
     return rows

@@ -35,7 +35,7 @@ from grader.store.files import (
 )
 from grader.store.seal import SEAL, is_edited, seal_of
 
-__all__ = ["STAGING", "ResultsFolder", "grade_bytes", "grade_data", "parse_grade", "stored_form"]
+__all__ = ["STAGING", "ResultsFolder", "as_stored", "grade_bytes", "grade_data", "parse_grade", "stored_form"]
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -46,6 +46,10 @@ _REPORTS: Mapping[Audience, str] = {"student": "report.html", "instructor": "ins
 _EXECUTED = "executed.ipynb"
 _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
+_FRAGMENTS_FILE = "rendered.parts"
+_LISTS = ("criteria", "models", "diagnostics")
+_PARTS = ("execution", "reference", "attempts")
+"""The large parts of a grade."""
 _HEAD = 8192
 _START_OF_PAGE = 512
 _LANGUAGE = re.compile(rb'<html lang="([A-Za-z-]+)"(?: data-zone="([A-Za-z0-9_+/-]+)")?>')
@@ -117,6 +121,10 @@ class ResultsFolder:
     def evidence_path(self, submission: str) -> Path:
         """Return the path of a submission's `evidence/evidence.json`."""
         return self.evidence_folder(submission) / _EVIDENCE_FILE
+
+    def fragments_path(self, submission: str) -> Path:
+        """Return the path of the rendered parts of a submission's pages; see `grader.store.fragments`."""
+        return self.evidence_folder(submission) / _FRAGMENTS_FILE
 
     def attempts_folder(self, submission: str) -> Path:
         """Return the folder of a submission's attempts, which exists if there were several; see `store/attempts.py`."""
@@ -454,7 +462,7 @@ def grade_data(grade: Grade) -> dict[str, Any]:
 
     NaN and infinity become None, tuples become lists.
     """
-    data: dict[str, Any] = _finite(_plain(grade))
+    data = _json_values(_plain(grade))
     return {**data, SEAL: seal_of(data)}
 
 
@@ -473,6 +481,24 @@ def grade_bytes(data: Mapping[str, Any]) -> bytes:
 def stored_form(document: _Kind) -> _Kind:
     """Return a part of a grade as it is read again after it was stored."""
     return type(document).model_validate(json.loads(grade_bytes(_finite(_plain(document)))))
+
+
+def as_stored(new: Grade, old: Grade | None = None) -> Grade:
+    """Return a grade as it is read again after it was stored.
+
+    Args:
+        new: The grade.
+        old: A grade that was read; its own parts in the new grade are already in this form.
+    """
+    kept = {id(part) for name in _LISTS for part in getattr(old, name, ())}
+    kept |= {id(getattr(old, name, None)) for name in _PARTS}
+
+    def form(part: Document | None) -> Document | None:
+        return part if part is None or id(part) in kept else stored_form(part)
+
+    rest = stored_form(new.model_copy(update={**dict.fromkeys(_LISTS, ()), **dict.fromkeys(_PARTS)}))
+    lists = {name: tuple(map(form, getattr(new, name))) for name in _LISTS}
+    return rest.model_copy(update={**lists, **{name: form(getattr(new, name)) for name in _PARTS}})
 
 
 def parse_grade(content: bytes) -> Grade:
@@ -497,6 +523,15 @@ def _holds(path: Path, content: bytes) -> bool:
 def _plain(document: Document) -> Mapping[str, Any]:
     """Convert a document to JSON values, with the field names of the contract."""
     return document.model_dump(mode="python", by_alias=True)
+
+
+def _json_values(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert a dumped document to JSON values: NaN and infinity become None, tuples become lists."""
+    try:
+        values: dict[str, Any] = from_json(to_json(document, inf_nan_mode="null"))
+    except (PydanticSerializationError, ValueError):  # lone surrogates
+        values = _finite(document)
+    return values
 
 
 def _finite(value: Any) -> Any:
