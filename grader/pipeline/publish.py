@@ -48,6 +48,7 @@ __all__ = [
     "basis_of",
     "edited_grades",
     "grade_kept",
+    "inputs_of",
     "judge",
     "judge_refused",
     "kept_row",
@@ -177,6 +178,17 @@ def basis_of(submission: Submission | SubmissionStamp, course: Course, out: Resu
     Raises:
         ArtefactError: A file of the submission cannot be read.
     """
+    stamp, *others = _inputs(submission, course)
+    return digest_of(course.basis, stamp, out.standing(submission.id), *others)
+
+
+def inputs_of(submission: Submission | SubmissionStamp, course: Course) -> str:
+    """Digest the inputs of a grade and of its pages that are not files of the submission."""
+    return digest_of(course.basis, *_inputs(submission, course), ["language", course.language.code])
+
+
+def _inputs(submission: Submission | SubmissionStamp, course: Course) -> Sequence[Sequence[object]]:
+    """List the inputs of a grade that are neither files nor the same for the class: its own, then those of people."""
     stamp: list[object] = [submission.id, submission.student, submission.files, submission.sha256]
     notes = submission.notes if isinstance(submission, Submission) else submission.notes_says
     if notes:
@@ -189,7 +201,7 @@ def basis_of(submission: Submission | SubmissionStamp, course: Course, out: Resu
     due = [] if course.due is None else [course.due.digest_parts()]
     times = [] if when is None else [when.isoformat()]
     zone = [] if course.zone == UTC else [["zone", str(course.zone)]]
-    return digest_of(course.basis, stamp, out.standing(submission.id), *people, *due, *times, *zone)
+    return (stamp, *people, *due, *times, *zone)
 
 
 def render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:

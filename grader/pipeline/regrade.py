@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,6 +37,7 @@ from grader.pipeline.publish import (
     unexpected,
 )
 from grader.pipeline.rubrics import find_rubric, note_rubric, noted_attempts, noted_language, noted_rubric
+from grader.pipeline.standing import Outcome, PagesRecord, standing_row, unchanged_grades
 from grader.report.classrow import ClassRow, with_shared_parts
 from grader.schema.errors import (
     ArtefactError,
@@ -54,7 +55,7 @@ from grader.schema.judgement import Judgement, ReviewGrade
 from grader.schema.message import Message
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
-from grader.store.database import Database, ExecutionRow, GradingRow, grading_row
+from grader.store.database import Database, ExecutionRow, GradingRow, StandingRow, grading_row
 from grader.store.files import Batch
 from grader.store.results import ResultsFolder, as_stored, grade_bytes, grade_data
 from grader.store.seal import SEAL, is_edited, is_sealed_stamp
@@ -125,14 +126,40 @@ class Regrade:
 class _Regraded:
     """A worker's result for one submission, without the grade, to save memory."""
 
-    row: ClassRow
+    outcome: Outcome
     grading: GradingRow
-    counted: frozenset[int]
-    """Numbers of the attempts in its grade; the database may have stale executions of other attempts."""
-    review: tuple[ReviewGrade, ...] = ()
-    """Its judgements that need another look."""
     edited: bool = False
     """Whether somebody had edited its `grade.json` by hand."""
+    standing: StandingRow | None = None
+    """The status of its files, so that the next regrade does not open them; None if it must."""
+
+
+@dataclass(slots=True)
+class _Collected:
+    """The results of all submissions; equal parts are in memory once."""
+
+    rows: list[ClassRow] = field(default_factory=list)
+    counted: dict[str, frozenset[int]] = field(default_factory=dict)
+    """Numbers of the attempts in each grade; the database may have stale executions of other attempts."""
+    review: list[Review] = field(default_factory=list)
+    edited: list[str] = field(default_factory=list)
+    _shared: dict[Any, Any] = field(default_factory=dict)
+
+    def add(self, submission: str, outcome: Outcome, *, edited: bool = False) -> None:
+        """Add the result of a submission."""
+        row, numbers = with_shared_parts(outcome.row, self._shared), frozenset(outcome.counted)
+        self.rows.append(row)
+        self.counted[submission] = self._shared.setdefault(numbers, numbers)
+        self.review += [Review(row.id, row.student, judgement) for judgement in outcome.review]
+        if edited:
+            self.edited.append(row.id)
+
+    def sorted(self, names: Sequence[str]) -> list[ClassRow]:
+        """Sort everything by submission, and return the rows."""
+        order = {name: place for place, name in enumerate(names)}
+        self.rows.sort(key=lambda row: order[row.id])
+        self.review.sort(key=lambda one: order[one.submission])
+        return self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,23 +238,28 @@ def regrade_class(
     note_rubric(course.loaded, out, executes=False)
     names, database, room = out.submissions(), Database(out.database_path), room_of(course, out)
     room.journal.begin()
-    precompute(course)
-    rows: list[ClassRow] = []
-    shared: dict[Any, Any] = {}
-    counted: dict[str, frozenset[int]] = {}
-    review: list[Review] = []
-    edited: list[str] = []
+    collected, page_record = _Collected(), PagesRecord(course, out)
+    present = set(names)
+    for known in unchanged_grades(course, out):
+        if known.submission in present:
+            page_record.add(known)
+            collected.add(known.submission, known.outcome)
+    rest = [name for name in names if name not in collected.counted]
+    listener(len(names) - len(rest), len(names))
+    if rest:
+        precompute(course)
     # Close the workers before the caller unlocks the folder.
-    with closing(in_chunks(partial(_regrade_some, room), names, workers=workers)) as answers:
+    with closing(in_chunks(partial(_regrade_some, room), rest, workers=workers)) as answers:
         for answer in answers:
-            rows += [with_shared_parts(one.row, shared) for one in answer]
-            counted |= {one.grading.submission: one.counted for one in answer}
-            edited += [one.row.id for one in answer if one.edited]
-            review += [Review(one.row.id, one.row.student, judgement) for one in answer for judgement in one.review]
+            for one in answer:
+                collected.add(one.grading.submission, one.outcome, edited=one.edited)
             database.record_gradings(_new_rows([one.grading for one in answer], room.known))
-            listener(len(rows), len(names))
+            database.record_standings([one.standing for one in answer if one.standing is not None])
+            listener(len(collected.rows), len(names))
+    rows = collected.sorted(names)
     pages = Batch(out.root)
-    publish_rows(rows, course, out, pages)
+    if rest or not page_record.stands():
+        publish_rows(rows, course, out, pages)
     offsets = room.journal.places()
     # Include changes of an interrupted regrade; skip submissions that no longer exist.
     places = [offsets[name] for name in names if name in offsets]
@@ -235,12 +267,14 @@ def regrade_class(
         with pages.opened(out.root / _CHANGES) as file:
             write_changes(file, room.journal.read(places))
     pages.commit()
+    if not rest:
+        page_record.note()
     first = tuple(room.journal.read(places[:most])) if places else ()
     if places:
         out.sync()
     room.journal.end()
     not_graded = sum(not row.graded for row in rows)
-    parts, outdated = ineffective(room, counted)
+    parts, outdated = ineffective(room, collected.counted)
     return Regrade(
         total=len(rows),
         not_graded=not_graded,
@@ -248,9 +282,9 @@ def regrade_class(
         first=first,
         ineffective=parts,
         outdated=outdated,
-        review=tuple(review),
+        review=tuple(collected.review),
         orphans=orphans_of(course, names),
-        edited=tuple(edited),
+        edited=tuple(collected.edited),
     )
 
 
@@ -308,8 +342,10 @@ def counted_attempts(grade: Grade) -> frozenset[int]:
 def _by_submission(rows: Sequence[ExecutionRow]) -> dict[str, tuple[ExecutionRow, ...]]:
     """Group executions by submission."""
     groups: defaultdict[str, list[ExecutionRow]] = defaultdict(list)
+    shared: dict[str, str] = {}
     for row in rows:
-        groups[row.submission].append(row)
+        # The parts of the rubric are long, and the same for nearly all submissions.
+        groups[row.submission].append(replace(row, parts=shared.setdefault(row.parts, row.parts)))
     return {name: tuple(executions) for name, executions in groups.items()}
 
 
@@ -355,7 +391,7 @@ def unchanged(room: Room, name: str) -> tuple[Grade, GradingRow] | None:
     row = room.known.get(name)
     if row is None or row.status != "graded" or not row.basis or AttemptsFolder(room.out, name).exists():
         return None
-    if row.sha256 != room.course.stamp.sha256 or _basis(room, name) != row.basis:
+    if row.sha256 != room.course.stamp.sha256 or _basis(room, name, room.out.grade_data(name)) != row.basis:
         return None
     if room.out.report_language(name) != room.course.language.code:
         return None
@@ -364,21 +400,31 @@ def unchanged(room: Room, name: str) -> tuple[Grade, GradingRow] | None:
 
 
 def _regraded(grade: Grade, row: GradingRow, course: Course) -> _Regraded:
-    return _Regraded(row_of(grade, course.ranked_by), row, counted_attempts(grade), grade.review)
+    counted = tuple(sorted(counted_attempts(grade)))
+    return _Regraded(Outcome(row_of(grade, course.ranked_by), counted, grade.review), row)
 
 
-def _basis(room: Room, name: str) -> str:
+def _basis(room: Room, name: str, data: Any) -> str:
     """Digest the inputs of a grade and its files; empty if they cannot be read."""
     try:
-        return basis_of(_submission_of(name, room.out.grade_data(name)), room.course, room.out)
+        return basis_of(_submission_of(name, data), room.course, room.out)
     except ArtefactError:
         return ""
 
 
 def _with_basis(room: Room, one: _Regraded) -> _Regraded:
-    """Add the digest of its inputs to the row of a grade that was just written."""
-    row = one.grading
-    return one if row.basis else replace(one, grading=replace(row, basis=_basis(room, row.submission)))
+    """Add the digest of its inputs to the row of a grade that was just written, and the status of its files."""
+    name, row, data = one.grading.submission, one.grading, room.out.grade_data(one.grading.submission)
+    if not row.basis:
+        row = replace(row, basis=_basis(room, name, data))
+    if row.status != "graded" or not row.basis:
+        return replace(one, grading=row)
+    try:
+        stamp = SubmissionStamp.model_validate(data["submission"])
+        standing = standing_row(stamp, row.basis, one.outcome, room.course, room.out)
+    except (TypeError, KeyError, ValueError):
+        standing = None
+    return replace(one, grading=row, standing=standing)
 
 
 def _regrade_one(room: Room, name: str, batch: Batch, changed: list[Changed]) -> _Regraded | None:

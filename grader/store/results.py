@@ -206,13 +206,17 @@ class ResultsFolder:
         Raises:
             ArtefactError: A file cannot be read.
         """
-        places = {
-            _EVIDENCE_FILE: self.evidence_folder(submission) / _EVIDENCE_FILE,
-            _EXECUTED: self.executed_path(submission),
-            _GRADE: self.grade_path(submission),
-            **{name: self.folder(submission) / name for name in _REPORTS.values()},
+        return {name: sha256_or_empty(path) for name, path in self.inputs_and_outputs(submission).items()}
+
+    def inputs_and_outputs(self, submission: str) -> Mapping[str, Path]:
+        """Return the paths of the input and output files of a submission's grade, which may not exist."""
+        folder = self.folder(submission)
+        return {
+            _EVIDENCE_FILE: folder / _EVIDENCE / _EVIDENCE_FILE,
+            _EXECUTED: folder / _EXECUTED,
+            _GRADE: folder / _GRADE,
+            **{name: folder / name for name in _REPORTS.values()},
         }
-        return {name: sha256_or_empty(path) for name, path in places.items()}
 
     def rubric_id(self, submission: str) -> str | None:
         """Return the rubric's id from the head of a submission's `grade.json`; None if there is no grade."""
@@ -233,6 +237,10 @@ class ResultsFolder:
             sync_all(self.root)
 
     # --- pages
+
+    def pages(self) -> tuple[Path, ...]:
+        """Return the paths of the pages of the whole class."""
+        return tuple(self.root / name for name in ("index.html", "grades.csv"))
 
     def write_page(self, name: str, content: bytes | str, batch: Batch | None = None) -> Path:
         """Write a page of the whole class, such as `index.html` or `grades.csv`, unless it is unchanged.
@@ -438,20 +446,34 @@ def _holds_results(folder: Path) -> bool:
 
 def _sweep_submission(submission_folder: Path) -> None:
     """Remove unfinished files, and the folder if nothing remains; a folder that was empty before is left alone."""
-    before = any(submission_folder.iterdir())
-    for folder in (submission_folder, *(path for path in submission_folder.glob(f"{_ATTEMPTS}/*") if path.is_dir())):
+    before = _names(submission_folder)
+    attempts = submission_folder / _ATTEMPTS
+    others = [attempts / name for name in _names(attempts)] if _ATTEMPTS in before else []
+    for folder in (submission_folder, *(path for path in others if path.is_dir())):
         _sweep_folder(folder)
-    if before and not any(submission_folder.iterdir()):
+    if before and not _names(submission_folder):
         submission_folder.rmdir()
+
+
+def _names(folder: Path) -> list[str]:
+    """List the names in a folder; none if it is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _sweep_folder(folder: Path) -> None:
     """Remove the files that a killed grader was writing."""
-    for leftover in (*folder.glob(f"{WRITING}*"), *folder.glob(f"{_EVIDENCE}/{WRITING}*")):
-        leftover.unlink(missing_ok=True)
-    for pattern in (FILLING, STAGING):
-        for leftover in folder.glob(f"{pattern}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+    for name in _names(folder):
+        if name.startswith(WRITING):
+            (folder / name).unlink(missing_ok=True)
+        elif name.startswith((FILLING, STAGING)):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    for name in _names(folder / _EVIDENCE):
+        if name.startswith(WRITING):
+            (folder / _EVIDENCE / name).unlink(missing_ok=True)
 
 
 # --- documents as text ---------------------------------------------------------------------------------------

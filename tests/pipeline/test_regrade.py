@@ -99,10 +99,33 @@ def _dearer(folder: Path) -> Course:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_where_nothing_changed_no_file_is_touched(folder: Path, workers: int) -> None:
-    before = _traces(folder / "out")
-    result = regrade_class(_course(folder), ResultsFolder(folder / "out"), workers=workers)
-    assert result == Regrade(total=len(NAMES), not_graded=0, changed=0, first=())
-    assert _traces(folder / "out") == before
+    before = _files(folder / "out")
+    unchanged = Regrade(total=len(NAMES), not_graded=0, changed=0, first=())
+    assert regrade_class(_course(folder), ResultsFolder(folder / "out"), workers=workers) == unchanged
+    # The first regrade of a copied folder notes the status of its files in the database.
+    assert _files(folder / "out") == before
+    traces = _traces(folder / "out")
+    assert regrade_class(_course(folder), ResultsFolder(folder / "out"), workers=workers) == unchanged
+    assert _traces(folder / "out") == traces
+
+
+@pytest.mark.parametrize("name", ["evidence/evidence.json", "executed.ipynb", "grade.json", "instructor.html"])
+def test_where_nothing_changed_no_file_is_opened_and_one_that_changed_is_noticed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    out, course = ResultsFolder(folder / "out"), _course(folder)
+    regrade_class(course, out, workers=1)
+    read = list[str]()
+    monkeypatch.setattr(ResultsFolder, "grade_data", _noting(read, ResultsFolder.grade_data))
+    assert regrade_class(course, out, workers=1).total == len(NAMES)
+    assert read == []
+    # Same size, same time of modification.
+    path = out.folder(NAMES[5]) / name
+    before, content = path.stat(), path.read_bytes()
+    path.write_bytes(content.replace(b"e", b"f", 1))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    regrade_class(course, out, workers=1)
+    assert read != []
 
 
 def test_who_changed_and_why_is_told_for_each_criterion(folder: Path) -> None:
