@@ -141,12 +141,15 @@ class _Collected:
     rows: list[ClassRow] = field(default_factory=list)
     counted: dict[str, frozenset[int]] = field(default_factory=dict)
     """Numbers of the attempts in each grade; the database may have stale executions of other attempts."""
+    bases: dict[str, str] = field(default_factory=dict)
+    """The `basis` of each grading; empty for what could not be graded."""
     review: list[Review] = field(default_factory=list)
     edited: list[str] = field(default_factory=list)
     _shared: dict[Any, Any] = field(default_factory=dict)
 
-    def add(self, submission: str, outcome: Outcome, *, edited: bool = False) -> None:
+    def add(self, submission: str, outcome: Outcome, basis: str, *, edited: bool = False) -> None:
         """Add the result of a submission."""
+        self.bases[submission] = basis
         row, numbers = with_shared_parts(outcome.row, self._shared), frozenset(outcome.counted)
         self.rows.append(row)
         self.counted[submission] = self._shared.setdefault(numbers, numbers)
@@ -238,12 +241,10 @@ def regrade_class(
     note_rubric(course.loaded, out, executes=False)
     names, database, room = out.submissions(), Database(out.database_path), room_of(course, out)
     room.journal.begin()
-    collected, page_record = _Collected(), PagesRecord(course, out)
-    present = set(names)
+    collected, present = _Collected(), set(names)
     for known in unchanged_grades(course, out):
         if known.submission in present:
-            page_record.add(known)
-            collected.add(known.submission, known.outcome)
+            collected.add(known.submission, known.outcome, known.basis)
     rest = [name for name in names if name not in collected.counted]
     listener(len(names) - len(rest), len(names))
     if rest:
@@ -252,13 +253,13 @@ def regrade_class(
     with closing(in_chunks(partial(_regrade_some, room), rest, workers=workers)) as answers:
         for answer in answers:
             for one in answer:
-                collected.add(one.grading.submission, one.outcome, edited=one.edited)
+                collected.add(one.grading.submission, one.outcome, one.grading.basis, edited=one.edited)
             database.record_gradings(_new_rows([one.grading for one in answer], room.known))
             database.record_standings([one.standing for one in answer if one.standing is not None])
             listener(len(collected.rows), len(names))
     rows = collected.sorted(names)
-    pages = Batch(out.root)
-    if rest or not page_record.stands():
+    pages, page_record = Batch(out.root), PagesRecord(course, out, sorted(collected.bases.items()))
+    if not page_record.stands():
         publish_rows(rows, course, out, pages)
     offsets = room.journal.places()
     # Include changes of an interrupted regrade; skip submissions that no longer exist.
@@ -267,8 +268,7 @@ def regrade_class(
         with pages.opened(out.root / _CHANGES) as file:
             write_changes(file, room.journal.read(places))
     pages.commit()
-    if not rest:
-        page_record.note()
+    page_record.note()
     first = tuple(room.journal.read(places[:most])) if places else ()
     if places:
         out.sync()

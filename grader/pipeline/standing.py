@@ -6,8 +6,9 @@ times after another change, so its status is not used; then, and whenever a stat
 """
 
 import hashlib
+import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -101,25 +102,25 @@ def unchanged_grades(course: Course, out: ResultsFolder) -> Iterator[Unchanged]:
 
 
 class PagesRecord:
-    """What the pages of the class were made from, if every grade is unchanged."""
+    """What the pages of the class are made from."""
 
-    def __init__(self, course: Course, out: ResultsFolder) -> None:
-        """Set the class; add each row in order.
+    def __init__(self, course: Course, out: ResultsFolder, bases: Sequence[tuple[str, str]]) -> None:
+        """Set the class.
 
         Args:
             course: Rubric, reference and data.
             out: The results folder.
+            bases: Each submission with the `basis` of its grading, in the order of the pages.
         """
         self._course = course
         self._out = out
-        self._rows = hashlib.sha256(f"{course.basis} {course.language.code} {course.zone}".encode())
-
-    def add(self, grade: Unchanged) -> None:
-        """Add an unchanged grade."""
-        self._rows.update(f"{grade.submission} {grade.basis}\n".encode())
+        # With a roster, the pages depend on more than the grades.
+        self._known = course.assignment is None and all(basis for _, basis in bases)
+        text = json.dumps([course.basis, course.language.code, str(course.zone), *bases])
+        self._made_from = hashlib.sha256(text.encode()).hexdigest()
 
     def stands(self) -> bool:
-        """Whether the pages were made from these rows, and their files did not change."""
+        """Whether the pages were made from these grades, and their files did not change."""
         known, now = Database(self._out.database_path).pages_standing(self._course.stamp.id), self._now()
         return known is not None and now is not None and known == now
 
@@ -130,11 +131,10 @@ class PagesRecord:
             Database(self._out.database_path).record_standings([now])
 
     def _now(self) -> StandingRow | None:
-        # With a roster, the pages depend on more than the rows.
-        seen = None if self._course.assignment is not None else _status_of(self._out.pages())
+        seen = _status_of(self._out.pages()) if self._known else None
         if seen is None or seen[1] > time.time_ns() - _SETTLED:
             return None
-        return StandingRow("", self._course.stamp.id, self._rows.hexdigest(), "", "", seen[0], "")
+        return StandingRow("", self._course.stamp.id, self._made_from, "", "", seen[0], "")
 
 
 def _status(out: ResultsFolder, name: str) -> tuple[str, int] | None:
