@@ -29,7 +29,7 @@ _RECORD: Final = hashlib.blake2b(b"parts of the grade", digest_size=16).hexdiges
 
 
 class _Record(Document):
-    """What the parts of the stored grade were computed from."""
+    """The inputs of the parts of a stored grade."""
 
     renderer: str
     """Digest of the code, the reference and the data."""

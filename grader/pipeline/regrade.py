@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,7 +55,7 @@ from grader.schema.judgement import Judgement, ReviewGrade
 from grader.schema.message import Message
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
-from grader.store.database import Database, ExecutionRow, GradingRow, StandingRow, grading_row
+from grader.store.database import Database, ExecutionKey, ExecutionRow, GradingRow, StandingRow, grading_row
 from grader.store.files import Batch
 from grader.store.results import ResultsFolder, as_stored, grade_bytes, grade_data
 from grader.store.seal import SEAL, is_edited, is_sealed_stamp
@@ -344,8 +344,9 @@ def _by_submission(rows: Sequence[ExecutionRow]) -> dict[str, tuple[ExecutionRow
     groups: defaultdict[str, list[ExecutionRow]] = defaultdict(list)
     shared: dict[str, str] = {}
     for row in rows:
-        # The parts of the rubric are long, and the same for nearly all submissions.
-        groups[row.submission].append(replace(row, parts=shared.setdefault(row.parts, row.parts)))
+        # Most texts are the same for nearly all submissions; the parts of the rubric are long.
+        key = ExecutionKey(*(shared.setdefault(text, text) for text in astuple(row.key)))
+        groups[row.submission].append(replace(row, key=key, parts=shared.setdefault(row.parts, row.parts)))
     return {name: tuple(executions) for name, executions in groups.items()}
 
 

@@ -1,4 +1,4 @@
-"""Find the grades that none of its inputs can have changed, by the status of the files instead of their content.
+"""Find grades whose inputs cannot have changed, by the status of the files instead of their content.
 
 For each grade, the database has the status of its files (inode, size, and times in nanoseconds) and its row on the
 class page. If nothing differs, no file is opened. A file that changed just before it was looked at may have the same
@@ -31,7 +31,7 @@ _SETTLED: Final = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a regrade reports of a grade."""
+    """The part of a grade that a regrade reports."""
 
     row: ClassRow
     counted: tuple[int, ...]
@@ -102,7 +102,7 @@ def unchanged_grades(course: Course, out: ResultsFolder) -> Iterator[Unchanged]:
 
 
 class PagesRecord:
-    """What the pages of the class are made from."""
+    """The inputs of the pages of the class, with the status of the pages."""
 
     def __init__(self, course: Course, out: ResultsFolder, bases: Sequence[tuple[str, str]]) -> None:
         """Set the class.

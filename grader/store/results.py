@@ -35,7 +35,16 @@ from grader.store.files import (
 )
 from grader.store.seal import SEAL, is_edited, seal_of
 
-__all__ = ["STAGING", "ResultsFolder", "as_stored", "grade_bytes", "grade_data", "parse_grade", "stored_form"]
+__all__ = [
+    "LARGE_LISTS",
+    "LARGE_PARTS",
+    "STAGING",
+    "ResultsFolder",
+    "as_stored",
+    "grade_bytes",
+    "grade_data",
+    "stored_form",
+]
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -47,10 +56,11 @@ _EXECUTED = "executed.ipynb"
 _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
 _FRAGMENTS_FILE = "rendered.parts"
-_LISTS = ("criteria", "models", "diagnostics")
-_PARTS = ("execution", "reference", "attempts")
-"""The large parts of a grade."""
+LARGE_LISTS = ("criteria", "models", "diagnostics")
+LARGE_PARTS = ("execution", "reference", "attempts")
+"""The parts of a grade that are converted one by one; the others are small."""
 _HEAD = 8192
+_PIECE = 1 << 18
 _START_OF_PAGE = 512
 _LANGUAGE = re.compile(rb'<html lang="([A-Za-z-]+)"(?: data-zone="([A-Za-z0-9_+/-]+)")?>')
 _RUBRIC_ID = re.compile(rb'\n "rubric": \{\n  "id": ("[^"\n]*"),')
@@ -512,20 +522,15 @@ def as_stored(new: Grade, old: Grade | None = None) -> Grade:
         new: The grade.
         old: A grade that was read; its own parts in the new grade are already in this form.
     """
-    kept = {id(part) for name in _LISTS for part in getattr(old, name, ())}
-    kept |= {id(getattr(old, name, None)) for name in _PARTS}
+    kept = {id(part) for name in LARGE_LISTS for part in getattr(old, name, ())}
+    kept |= {id(getattr(old, name, None)) for name in LARGE_PARTS}
 
     def form(part: Document | None) -> Document | None:
         return part if part is None or id(part) in kept else stored_form(part)
 
-    rest = stored_form(new.model_copy(update={**dict.fromkeys(_LISTS, ()), **dict.fromkeys(_PARTS)}))
-    lists = {name: tuple(map(form, getattr(new, name))) for name in _LISTS}
-    return rest.model_copy(update={**lists, **{name: form(getattr(new, name)) for name in _PARTS}})
-
-
-def parse_grade(content: bytes) -> Grade:
-    """Parse a grade from the output of `grade_bytes`."""
-    return Grade.model_validate(json.loads(content))
+    rest = stored_form(new.model_copy(update={**dict.fromkeys(LARGE_LISTS, ()), **dict.fromkeys(LARGE_PARTS)}))
+    lists = {name: tuple(map(form, getattr(new, name))) for name in LARGE_LISTS}
+    return rest.model_copy(update={**lists, **{name: form(getattr(new, name)) for name in LARGE_PARTS}})
 
 
 def _rubric_of(grade: Grade | None) -> str | None:
@@ -534,7 +539,15 @@ def _rubric_of(grade: Grade | None) -> str | None:
 
 def _holds(path: Path, content: bytes) -> bool:
     try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
+        if path.stat().st_size != len(content):
+            return False
+        view, at = memoryview(content), 0
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                if piece != view[at : at + len(piece)]:
+                    return False
+                at += len(piece)
+        return at == len(content)
     except OSError:
         return False
 
