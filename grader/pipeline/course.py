@@ -19,6 +19,7 @@ from grader.facts.language import Language, catalog_digest
 from grader.facts.roles import resolve_roles
 from grader.grading.late import DueDate
 from grader.grading.loader import LoadedRubric, measured_datasets
+from grader.grading.parts import FieldDigests
 from grader.inside.describe.fingerprint import fingerprint
 from grader.pipeline.code_digest import grading_code
 from grader.pipeline.course_folder import Assignment
@@ -115,6 +116,24 @@ class Course:
     def language(self) -> Language:
         """The language of pages, with the rubric's texts."""
         return self.loaded.writer().in_zone(self.zone)
+
+    @cached_property
+    def renderer(self) -> str:
+        """Digest of everything that parts of a report depend on, except for the submission and the rubric's points."""
+        return digest_of(
+            grading_code(),
+            self.loaded.templates,
+            [self.language.code, catalog_digest(self.language.code), self.loaded.writer().texts, str(self.zone)],
+            "" if self.reference is None else self.reference.model_dump_json(),
+            {name: data.sha256 for name, data in self.prepared.items()},
+            {name: task.model_dump(mode="json") for name, task in self.loaded.rubric.tasks.items()},
+            self.loaded.rubric.dataset,
+        )
+
+    @cached_property
+    def field_digests(self) -> FieldDigests:
+        """Digests of the rubric's fields, for parts of stored grades."""
+        return FieldDigests(self.loaded.rubric)
 
     @property
     def zone(self) -> tzinfo:

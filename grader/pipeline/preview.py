@@ -15,6 +15,7 @@ from typing import Any
 from grader.pipeline.changes import Changed
 from grader.pipeline.course import Course
 from grader.pipeline.judgements import judged_course, orphans_of
+from grader.pipeline.kept_work import KeptWork
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.regrade import (
     Regrade,
@@ -28,6 +29,7 @@ from grader.pipeline.regrade import (
     room_of,
     source_of,
     unchanged,
+    with_kept_parts,
 )
 from grader.schema.grade import Grade
 from grader.schema.judgement import ReviewGrade
@@ -207,9 +209,10 @@ def _previewed_one(room: Room, name: str) -> Previewed | None:
     if standing is not None:
         kept = standing[0]
         return previewed(kept, None, kept.score, kept.max_score)
-    old = room.out.grade_data(name)
-    source = source_of(room, name, old)
-    result = attempted(room, source, lambda new, _: difference(old, grade_data(new), name, room.out))
+    work = KeptWork(room.course, room.out, name)
+    old, source = work.data, source_of(room, name, work.data, trusted=work.is_by_grader)
+    own = with_kept_parts(room, work, name)
+    result = attempted(own, source, lambda new, _: difference(work, new, grade_data(new)))
     if result is None:
         return None
     stored = old if isinstance(old, dict) else {}

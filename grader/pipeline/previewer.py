@@ -19,16 +19,12 @@ from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade, Lacking
 from grader.schema.submission import Submission
 from grader.store.database import digest_of
-from grader.store.results import ResultsFolder, stored_form
+from grader.store.results import LARGE_LISTS, LARGE_PARTS, ResultsFolder, stored_form
 
 __all__ = ["Previewer"]
 
 _MOST_KEPT: Final = 64 << 20
 """Size of the stored grades whose parts are kept, in bytes. In memory they need about eight times as much."""
-_LISTS: Final = ("criteria", "models", "diagnostics")
-_PARTS: Final = ("execution", "reference", "attempts")
-"""The parts of a grade that are converted one by one; the others are small."""
-
 _Signature = tuple[int, int, int]
 
 
@@ -184,9 +180,9 @@ def _as_stored(stored: _Stored, new: Grade) -> Grade:
         forms[id(part)] = known
         return known[1]
 
-    rest = stored_form(new.model_copy(update={**dict.fromkeys(_LISTS, ()), **dict.fromkeys(_PARTS)}))
-    update: dict[str, Any] = {name: tuple(_forms(form, stored.old, new, name)) for name in _LISTS}
-    for name in _PARTS:
+    rest = stored_form(new.model_copy(update={**dict.fromkeys(LARGE_LISTS, ()), **dict.fromkeys(LARGE_PARTS)}))
+    update: dict[str, Any] = {name: tuple(_forms(form, stored.old, new, name)) for name in LARGE_LISTS}
+    for name in LARGE_PARTS:
         part = getattr(new, name)
         update[name] = None if part is None else form(part, getattr(stored.old, name, None))
     stored.forms = forms

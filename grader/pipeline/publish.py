@@ -21,10 +21,12 @@ from grader.grading.parts import Parts
 from grader.intake.cells import oddity_messages
 from grader.pipeline.class_list import grade_kept, kept_row, list_class, page_rows, row_of, rows_of, table_rows
 from grader.pipeline.course import Course
+from grader.pipeline.kept_work import KeptWork
 from grader.report.classpage import render_class_page
 from grader.report.classrow import ClassRow
 from grader.report.csvfile import rows_csv
 from grader.report.edition import edition
+from grader.report.fragments import Fragments
 from grader.report.page import render_report
 from grader.report.plain import plain_report
 from grader.schema.errors import (
@@ -46,6 +48,7 @@ __all__ = [
     "basis_of",
     "edited_grades",
     "grade_kept",
+    "inputs_of",
     "judge",
     "judge_refused",
     "kept_row",
@@ -55,6 +58,7 @@ __all__ = [
     "refused_evidence",
     "render",
     "report_of",
+    "reports_of",
     "row_of",
     "standing_grade",
     "unexpected",
@@ -174,6 +178,17 @@ def basis_of(submission: Submission | SubmissionStamp, course: Course, out: Resu
     Raises:
         ArtefactError: A file of the submission cannot be read.
     """
+    stamp, *others = _inputs(submission, course)
+    return digest_of(course.basis, stamp, out.standing(submission.id), *others)
+
+
+def inputs_of(submission: Submission | SubmissionStamp, course: Course) -> str:
+    """Digest the inputs of a grade and of its pages that are not files of the submission."""
+    return digest_of(course.basis, *_inputs(submission, course), ["language", course.language.code])
+
+
+def _inputs(submission: Submission | SubmissionStamp, course: Course) -> Sequence[Sequence[object]]:
+    """List the inputs of a grade that are neither files nor the same for the class: its own, then those of people."""
     stamp: list[object] = [submission.id, submission.student, submission.files, submission.sha256]
     notes = submission.notes if isinstance(submission, Submission) else submission.notes_says
     if notes:
@@ -186,7 +201,7 @@ def basis_of(submission: Submission | SubmissionStamp, course: Course, out: Resu
     due = [] if course.due is None else [course.due.digest_parts()]
     times = [] if when is None else [when.isoformat()]
     zone = [] if course.zone == UTC else [["zone", str(course.zone)]]
-    return digest_of(course.basis, stamp, out.standing(submission.id), *people, *due, *times, *zone)
+    return (stamp, *people, *due, *times, *zone)
 
 
 def render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
@@ -195,32 +210,75 @@ def render(result: Grade, evidence: Evidence | None, course: Course, out: Result
     Raises:
         StorageError: A report cannot be written.
     """
-    for audience in AUDIENCES:
-        out.write_report(result.submission.id, report_of(result, evidence, course, out, audience), audience)
+    for audience, page in reports_of(result, evidence, course, out).items():
+        out.write_report(result.submission.id, page, audience)
 
 
-def report_of(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, audience: Audience) -> str:
+def reports_of(
+    result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, work: KeptWork | None = None
+) -> Mapping[Audience, str]:
+    """Render both editions of a report from a grade and the stored results.
+
+    Args:
+        result: The grade.
+        evidence: Its evidence.
+        course: Rubric, reference and data.
+        out: The results folder.
+        work: Work that was done before, from which parts of the pages are used again; the caller stores new parts.
+            By default, it is read from the results folder, and stored there.
+    """
+    # Another attempt may be selected at any time, and nothing is rendered twice without an execution.
+    fixed = evidence is not None and evidence.refusal is None and not out.attempts_folder(result.submission.id).exists()
+    used = work or KeptWork(course, out, result.submission.id)
+    fragments = used.fragments() if fixed else None
+    pages = {audience: report_of(result, evidence, course, out, audience, fragments) for audience in AUDIENCES}
+    if fixed and work is None:
+        used.store(result)
+    return pages
+
+
+def report_of(  # noqa: PLR0913, PLR0917 - each is a separate document
+    result: Grade,
+    evidence: Evidence | None,
+    course: Course,
+    out: ResultsFolder,
+    audience: Audience,
+    fragments: Fragments | None = None,
+) -> str:
     """Render one edition of a report from a grade and the stored results.
 
     A failure to render never undoes a grade: the page then shows the grade alone, and names the failure.
     """
     try:
-        return _report(result, evidence, course, out, audience)
+        return _report(result, evidence, course, out, audience, fragments)
     except Exception as error:  # noqa: BLE001 - the grade is made, and the page must show it
         failure = say("The grader could not render the whole report ({error:raw}).", error=type(error).__name__)
     problems = (*result.problems_says, failure)
     known = result.model_copy(update={"problems": tuple(map(english, problems)), "problems_says": problems})
     try:
-        return _report(known, None, course, out, audience)
+        return _report(known, None, course, out, audience, None)
     except Exception:  # noqa: BLE001 - as above
         return plain_report(edition(result, course.loaded.rubric, audience), failure, course.language)
 
 
-def _report(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, audience: Audience) -> str:
+def _report(  # noqa: PLR0913, PLR0917 - as `report_of`
+    result: Grade,
+    evidence: Evidence | None,
+    course: Course,
+    out: ResultsFolder,
+    audience: Audience,
+    fragments: Fragments | None,
+) -> str:
     if evidence is not None and evidence.refusal is not None:
         evidence = None
     executed = out.executed_path(result.submission.id)
-    notebook = nbformat.reads(executed.read_text(encoding="utf-8"), 4) if evidence and executed.is_file() else None
+
+    def notebook() -> Mapping[str, Any] | None:
+        if evidence is None or not executed.is_file():
+            return None
+        read: Mapping[str, Any] = nbformat.reads(executed.read_text(encoding="utf-8"), 4)
+        return read
+
     return render_report(
         grade=result,
         evidence=evidence,
@@ -231,6 +289,7 @@ def _report(result: Grade, evidence: Evidence | None, course: Course, out: Resul
         audience=audience,
         templates=course.templates,
         language=course.language,
+        fragments=fragments,
     )
 
 

@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from grader.pipeline.changes import Changed, Journal, changes_of, write_changes
 from grader.pipeline.course import Course, load_course
 from grader.pipeline.course_folder import assignment_of
 from grader.pipeline.judgements import judged_course, orphans_of, with_people
+from grader.pipeline.kept_work import KeptWork
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.publish import (
     Judge,
@@ -31,11 +32,12 @@ from grader.pipeline.publish import (
     judge,
     kept_row,
     publish_rows,
-    report_of,
+    reports_of,
     row_of,
     unexpected,
 )
 from grader.pipeline.rubrics import find_rubric, note_rubric, noted_attempts, noted_language, noted_rubric
+from grader.pipeline.standing import Outcome, PagesRecord, standing_row, unchanged_grades
 from grader.report.classrow import ClassRow, with_shared_parts
 from grader.schema.errors import (
     ArtefactError,
@@ -48,14 +50,14 @@ from grader.schema.errors import (
     UsageError,
 )
 from grader.schema.evidence import Evidence
-from grader.schema.grade import AUDIENCES, Grade, SubmissionStamp
+from grader.schema.grade import Grade, Lacking, SubmissionStamp
 from grader.schema.judgement import Judgement, ReviewGrade
 from grader.schema.message import Message
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
-from grader.store.database import Database, ExecutionRow, GradingRow, grading_row
+from grader.store.database import Database, ExecutionKey, ExecutionRow, GradingRow, StandingRow, grading_row
 from grader.store.files import Batch
-from grader.store.results import ResultsFolder, grade_bytes, grade_data, parse_grade
+from grader.store.results import ResultsFolder, as_stored, grade_bytes, grade_data
 from grader.store.seal import SEAL, is_edited, is_sealed_stamp
 
 __all__ = [
@@ -69,7 +71,6 @@ __all__ = [
     "difference",
     "ineffective",
     "precompute",
-    "previous_grade",
     "regrade_chosen",
     "regrade_class",
     "report_class",
@@ -78,6 +79,7 @@ __all__ = [
     "rubrics_used",
     "source_of",
     "unchanged",
+    "with_kept_parts",
 ]
 
 _T = TypeVar("_T")
@@ -124,14 +126,43 @@ class Regrade:
 class _Regraded:
     """A worker's result for one submission, without the grade, to save memory."""
 
-    row: ClassRow
+    outcome: Outcome
     grading: GradingRow
-    counted: frozenset[int]
-    """Numbers of the attempts in its grade; the database may have stale executions of other attempts."""
-    review: tuple[ReviewGrade, ...] = ()
-    """Its judgements that need another look."""
     edited: bool = False
     """Whether somebody had edited its `grade.json` by hand."""
+    standing: StandingRow | None = None
+    """The status of its files, so that the next regrade does not open them; None if it must."""
+
+
+@dataclass(slots=True)
+class _Collected:
+    """The results of all submissions; equal parts are in memory once."""
+
+    rows: list[ClassRow] = field(default_factory=list)
+    counted: dict[str, frozenset[int]] = field(default_factory=dict)
+    """Numbers of the attempts in each grade; the database may have stale executions of other attempts."""
+    bases: dict[str, str] = field(default_factory=dict)
+    """The `basis` of each grading; empty for what could not be graded."""
+    review: list[Review] = field(default_factory=list)
+    edited: list[str] = field(default_factory=list)
+    _shared: dict[Any, Any] = field(default_factory=dict)
+
+    def add(self, submission: str, outcome: Outcome, basis: str, *, edited: bool = False) -> None:
+        """Add the result of a submission."""
+        self.bases[submission] = basis
+        row, numbers = with_shared_parts(outcome.row, self._shared), frozenset(outcome.counted)
+        self.rows.append(row)
+        self.counted[submission] = self._shared.setdefault(numbers, numbers)
+        self.review += [Review(row.id, row.student, judgement) for judgement in outcome.review]
+        if edited:
+            self.edited.append(row.id)
+
+    def sorted(self, names: Sequence[str]) -> list[ClassRow]:
+        """Sort everything by submission, and return the rows."""
+        order = {name: place for place, name in enumerate(names)}
+        self.rows.sort(key=lambda row: order[row.id])
+        self.review.sort(key=lambda one: order[one.submission])
+        return self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,23 +241,26 @@ def regrade_class(
     note_rubric(course.loaded, out, executes=False)
     names, database, room = out.submissions(), Database(out.database_path), room_of(course, out)
     room.journal.begin()
-    precompute(course)
-    rows: list[ClassRow] = []
-    shared: dict[Any, Any] = {}
-    counted: dict[str, frozenset[int]] = {}
-    review: list[Review] = []
-    edited: list[str] = []
+    collected, present = _Collected(), set(names)
+    for known in unchanged_grades(course, out):
+        if known.submission in present:
+            collected.add(known.submission, known.outcome, known.basis)
+    rest = [name for name in names if name not in collected.counted]
+    listener(len(names) - len(rest), len(names))
+    if rest:
+        precompute(course)
     # Close the workers before the caller unlocks the folder.
-    with closing(in_chunks(partial(_regrade_some, room), names, workers=workers)) as answers:
+    with closing(in_chunks(partial(_regrade_some, room), rest, workers=workers)) as answers:
         for answer in answers:
-            rows += [with_shared_parts(one.row, shared) for one in answer]
-            counted |= {one.grading.submission: one.counted for one in answer}
-            edited += [one.row.id for one in answer if one.edited]
-            review += [Review(one.row.id, one.row.student, judgement) for one in answer for judgement in one.review]
+            for one in answer:
+                collected.add(one.grading.submission, one.outcome, one.grading.basis, edited=one.edited)
             database.record_gradings(_new_rows([one.grading for one in answer], room.known))
-            listener(len(rows), len(names))
-    pages = Batch(out.root)
-    publish_rows(rows, course, out, pages)
+            database.record_standings([one.standing for one in answer if one.standing is not None])
+            listener(len(collected.rows), len(names))
+    rows = collected.sorted(names)
+    pages, page_record = Batch(out.root), PagesRecord(course, out, sorted(collected.bases.items()))
+    if not page_record.stands():
+        publish_rows(rows, course, out, pages)
     offsets = room.journal.places()
     # Include changes of an interrupted regrade; skip submissions that no longer exist.
     places = [offsets[name] for name in names if name in offsets]
@@ -234,12 +268,13 @@ def regrade_class(
         with pages.opened(out.root / _CHANGES) as file:
             write_changes(file, room.journal.read(places))
     pages.commit()
+    page_record.note()
     first = tuple(room.journal.read(places[:most])) if places else ()
     if places:
         out.sync()
     room.journal.end()
     not_graded = sum(not row.graded for row in rows)
-    parts, outdated = ineffective(room, counted)
+    parts, outdated = ineffective(room, collected.counted)
     return Regrade(
         total=len(rows),
         not_graded=not_graded,
@@ -247,9 +282,9 @@ def regrade_class(
         first=first,
         ineffective=parts,
         outdated=outdated,
-        review=tuple(review),
+        review=tuple(collected.review),
         orphans=orphans_of(course, names),
-        edited=tuple(edited),
+        edited=tuple(collected.edited),
     )
 
 
@@ -307,8 +342,11 @@ def counted_attempts(grade: Grade) -> frozenset[int]:
 def _by_submission(rows: Sequence[ExecutionRow]) -> dict[str, tuple[ExecutionRow, ...]]:
     """Group executions by submission."""
     groups: defaultdict[str, list[ExecutionRow]] = defaultdict(list)
+    shared: dict[str, str] = {}
     for row in rows:
-        groups[row.submission].append(row)
+        # Most texts are the same for nearly all submissions; the parts of the rubric are long.
+        key = ExecutionKey(*(shared.setdefault(text, text) for text in astuple(row.key)))
+        groups[row.submission].append(replace(row, key=key, parts=shared.setdefault(row.parts, row.parts)))
     return {name: tuple(executions) for name, executions in groups.items()}
 
 
@@ -354,7 +392,7 @@ def unchanged(room: Room, name: str) -> tuple[Grade, GradingRow] | None:
     row = room.known.get(name)
     if row is None or row.status != "graded" or not row.basis or AttemptsFolder(room.out, name).exists():
         return None
-    if row.sha256 != room.course.stamp.sha256 or _basis(room, name) != row.basis:
+    if row.sha256 != room.course.stamp.sha256 or _basis(room, name, room.out.grade_data(name)) != row.basis:
         return None
     if room.out.report_language(name) != room.course.language.code:
         return None
@@ -363,27 +401,38 @@ def unchanged(room: Room, name: str) -> tuple[Grade, GradingRow] | None:
 
 
 def _regraded(grade: Grade, row: GradingRow, course: Course) -> _Regraded:
-    return _Regraded(row_of(grade, course.ranked_by), row, counted_attempts(grade), grade.review)
+    counted = tuple(sorted(counted_attempts(grade)))
+    return _Regraded(Outcome(row_of(grade, course.ranked_by), counted, grade.review), row)
 
 
-def _basis(room: Room, name: str) -> str:
+def _basis(room: Room, name: str, data: Any) -> str:
     """Digest the inputs of a grade and its files; empty if they cannot be read."""
     try:
-        return basis_of(_submission_of(name, room.out.grade_data(name)), room.course, room.out)
+        return basis_of(_submission_of(name, data), room.course, room.out)
     except ArtefactError:
         return ""
 
 
 def _with_basis(room: Room, one: _Regraded) -> _Regraded:
-    """Add the digest of its inputs to the row of a grade that was just written."""
-    row = one.grading
-    return one if row.basis else replace(one, grading=replace(row, basis=_basis(room, row.submission)))
+    """Add the digest of its inputs to the row of a grade that was just written, and the status of its files."""
+    name, row, data = one.grading.submission, one.grading, room.out.grade_data(one.grading.submission)
+    if not row.basis:
+        row = replace(row, basis=_basis(room, name, data))
+    if row.status != "graded" or not row.basis:
+        return replace(one, grading=row)
+    try:
+        stamp = SubmissionStamp.model_validate(data["submission"])
+        standing = standing_row(stamp, row.basis, one.outcome, room.course, room.out)
+    except (TypeError, KeyError, ValueError):
+        standing = None
+    return replace(one, grading=row, standing=standing)
 
 
 def _regrade_one(room: Room, name: str, batch: Batch, changed: list[Changed]) -> _Regraded | None:
-    old = room.out.grade_data(name)
-    source = source_of(room, name, old)
-    result = attempted(room, source, lambda new, evidence: _written(old, new, evidence, room, batch))
+    work = KeptWork(room.course, room.out, name)
+    source = source_of(room, name, work.data, trusted=work.is_by_grader)
+    own = with_kept_parts(room, work, name)
+    result = attempted(own, source, lambda new, evidence: _written(work, new, evidence, own, batch))
     if result is None:
         return None
     new, changes = result
@@ -392,17 +441,35 @@ def _regrade_one(room: Room, name: str, batch: Batch, changed: list[Changed]) ->
     return replace(_regraded(new, grading_row(new), room.course), edited=source.edited)
 
 
-def source_of(room: Room, name: str, old: Any) -> Source:
+def with_kept_parts(room: Room, work: KeptWork, name: str) -> Room:
+    """Let a submission's grade use the parts of its stored grade that cannot differ.
+
+    Args:
+        room: The shared data.
+        work: The work that was done before.
+        name: Id of the submission.
+    """
+    if room.judge is not judge or AttemptsFolder(room.out, name).exists():
+        return room
+
+    def with_parts(submission: Submission, evidence: Evidence, course: Course, lacking: Lacking) -> Grade:
+        return judge(submission, evidence, course, lacking, parts=work.parts())
+
+    return replace(room, judge=with_parts)
+
+
+def source_of(room: Room, name: str, old: Any, *, trusted: bool = False) -> Source:
     """Describe a submission by its stored grade, as far as it can be trusted.
 
     Args:
         room: The shared data.
         name: Id of the submission.
         old: The JSON values of its stored grade; None if there is none.
+        trusted: Whether nobody edited it, which is then not determined by its seal.
     """
-    edited = is_edited(old)
-    trusted = not edited or is_sealed_stamp(old)
-    return Source(_submission_of(name, old) if trusted else _without_stamp(room, name), edited)
+    edited = not trusted and is_edited(old)
+    known = not edited or is_sealed_stamp(old)
+    return Source(_submission_of(name, old) if known else _without_stamp(room, name), edited)
 
 
 def attempted(room: Room, source: Source, use: Callable[[Grade, Evidence | None], _T]) -> tuple[Grade, _T] | None:
@@ -469,19 +536,22 @@ def _judged(room: Room, source: Source) -> tuple[Grade | None, Evidence | None]:
     return room.judge(submission, evidence, course, course.lacking(evidence, noted, executes=False)), evidence
 
 
-def _written(old: Any, new: Grade, evidence: Evidence | None, room: Room, batch: Batch) -> Changed | None:
+def _written(work: KeptWork, new: Grade, evidence: Evidence | None, room: Room, batch: Batch) -> Changed | None:
     """Write the reports and then the grade, unless they are current; return the changes."""
     name, data, course, out = new.submission.id, grade_data(new), room.course, room.out
     # Compare JSON values first: they are usually equal, and then no bytes are needed.
-    content = b"" if data == old else grade_bytes(data)
+    content = b"" if data == work.data else grade_bytes(data)
     same = not content or out.says(name, content)
     if same and out.has_reports(name) and _speaks(out, name, course):
+        work.store(new)
         return None
-    _add_reports(new, evidence, course, out, batch)
+    for audience, page in reports_of(new, evidence, course, out, work).items():
+        batch.add(out.report_path(name, audience), page)
+    work.store(new, b"" if same else content)
     if same:
         return None
     batch.add(out.grade_path(name), content)
-    return difference(old, data, name, out)
+    return difference(work, new, data)
 
 
 def _speaks(out: ResultsFolder, name: str, course: Course) -> bool:
@@ -489,18 +559,17 @@ def _speaks(out: ResultsFolder, name: str, course: Course) -> bool:
     return out.report_language(name) == course.language.code and out.report_zone(name) == str(course.zone)
 
 
-def difference(old: Any, data: Mapping[str, Any], name: str, out: ResultsFolder) -> Changed | None:
+def difference(work: KeptWork, new: Grade, data: Mapping[str, Any]) -> Changed | None:
     """Find the differences between a stored grade and a new one, both after a JSON round trip.
 
     Args:
-        old: The stored grade's JSON values; None if there is none, or none can be read.
+        work: The stored grade.
+        new: The new grade.
         data: The new grade's JSON values, with or without a seal.
-        name: Id of the submission.
-        out: The results folder.
     """
-    if isinstance(old, dict) and _same_but_for_the_rubric(old, data):
+    if isinstance(work.data, dict) and _same_but_for_the_rubric(work.data, data):
         return None
-    return changes_of(previous_grade(out, name), parse_grade(grade_bytes(data)))
+    return changes_of(work.grade, as_stored(new, work.grade))
 
 
 def _same_but_for_the_rubric(old: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
@@ -512,25 +581,6 @@ def _same_but_for_the_rubric(old: Mapping[str, Any], data: Mapping[str, Any]) ->
         and all(isinstance(text, str) for text in stamp.values())
     )
     return same_form and {**data, "rubric": stamp, SEAL: None} == {**old, SEAL: None}
-
-
-def previous_grade(out: ResultsFolder, name: str) -> Grade | None:
-    """Read the grade before this one, even if somebody edited it; None if it is missing or damaged.
-
-    Args:
-        out: The results folder.
-        name: Id of the submission.
-    """
-    try:
-        return out.read_grade(name, edited=True)
-    except ArtefactError:
-        return None
-
-
-def _add_reports(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, batch: Batch) -> None:
-    """Render both editions of a report."""
-    for audience in AUDIENCES:
-        batch.add(out.report_path(result.submission.id, audience), report_of(result, evidence, course, out, audience))
 
 
 def course_of_results(
@@ -680,7 +730,8 @@ def _render_some(course: Course, out: ResultsFolder, names: Sequence[str]) -> li
         if kept is None:
             continue
         evidence = out.read_evidence(name) if kept.status == "graded" else None
-        _add_reports(kept, evidence, course, out, batch)
+        for audience, page in reports_of(kept, evidence, course, out).items():
+            batch.add(out.report_path(name, audience), page)
         rows.append(row_of(kept, course.ranked_by))
     batch.commit()
     return rows

@@ -1,6 +1,7 @@
 """Draw bars: the points of one grade, the scores of a class, the verdicts on one criterion."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from markupsafe import Markup
@@ -53,20 +54,29 @@ def points_bar(criteria: Sequence[CriterionGrade], max_score: float, language: L
     x = 0.0
     for href, criterion in scored:
         width = 100 * criterion.max_points / total
-        parts.append(_piece(href, criterion, x, width, language))
+        own = (criterion.title, criterion.points, criterion.max_points, criterion.status)
+        parts.append(_piece(href, own, x, width, language))
         x += width
     title = language.text(say("Points by criterion"))
     return element("svg", *parts, class_="points-bar linked", role="group", aria_label=title)
 
 
-def _piece(href: str, criterion: CriterionGrade, x: float, width: float, language: Language) -> Markup:
-    """Draw one linked piece; `x` and `width` are percentages of the bar."""
-    share = min(max(criterion.points / criterion.max_points, 0.0), 1.0)
+_Drawn = tuple[str, float, float, str]
+"""The title, the points, the most points and the status of a criterion."""
+
+
+@lru_cache(maxsize=4096)
+def _piece(href: str, criterion: _Drawn, x: float, width: float, language: Language) -> Markup:
+    """Draw one linked piece; `x` and `width` are percentages of the bar. Many students have the same piece."""
+    title, points, max_points, status = criterion
+    share = min(max(points / max_points, 0.0), 1.0)
     inner = max(width - _GAP_PERCENT, _GAP_PERCENT)
-    name = language.text(_points(criterion))
+    name = language.text(
+        say("{title}: {points:points} of {max_points:points} points", title=title, points=points, max_points=max_points)
+    )
     parts = [element("title", name)]
     if share < 1:
-        parts.append(_rectangle(x, inner, f"bar rest {criterion.status}"))
+        parts.append(_rectangle(x, inner, f"bar rest {status}"))
     if share:
         parts.append(_rectangle(x, inner * share, "bar earned"))
     if width >= _LABELLED_PERCENT:
@@ -79,26 +89,18 @@ def _rectangle(x: float, width: float, classes: str) -> Markup:
     return element("rect", x=f"{x:.2f}%", y=2, width=f"{width:.2f}%", height=18, class_=classes)
 
 
-def _label(criterion: CriterionGrade, width: float, language: Language) -> str:
+def _label(criterion: _Drawn, width: float, language: Language) -> str:
     """Write the points of a piece, after the criterion's title if both fit below the piece."""
     points = _earned(criterion)
-    whole = language.text(say("{title}: {points}", title=criterion.title, points=points))
+    whole = language.text(say("{title}: {points}", title=criterion[0], points=points))
     return whole if len(whole) <= _CHARACTERS_PER_PERCENT * width else language.text(points)
 
 
-def _earned(criterion: CriterionGrade) -> Message:
-    if criterion.status == "pending":
-        return say("{max_points:points} open", max_points=criterion.max_points)
-    return say("{points:points} of {max_points:points}", points=criterion.points, max_points=criterion.max_points)
-
-
-def _points(criterion: CriterionGrade) -> Message:
-    return say(
-        "{title}: {points:points} of {max_points:points} points",
-        title=criterion.title,
-        points=criterion.points,
-        max_points=criterion.max_points,
-    )
+def _earned(criterion: _Drawn) -> Message:
+    _, points, max_points, status = criterion
+    if status == "pending":
+        return say("{max_points:points} open", max_points=max_points)
+    return say("{points:points} of {max_points:points}", points=points, max_points=max_points)
 
 
 def histogram(shares: Sequence[float], language: Language = ENGLISH) -> Markup:

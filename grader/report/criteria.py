@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from grader.facts.next_steps import NextStep, missed_points
@@ -36,32 +37,95 @@ _MOST_RELATED: Final = 4
 _LONGEST_REASON: Final = 130
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CriterionView:
-    """One criterion in the form that the template shows."""
+    """One criterion in the form that the template shows; its texts are made when they are first used."""
 
     grade: CriterionGrade
-    anchor: str
-    verdict: Message
-    message: MessageLike
-    """Empty for a criterion that a person judges, whose message only repeats the guide."""
-    guide: MessageLike
-    """The guide for the person who judges; empty for other criteria."""
-    advice: MessageLike
-    missed: float
-    measured: tuple[tuple[MessageLike, str], ...]
-    steps: tuple[tuple[str, bool | None, MessageLike], ...]
-    """Steps that the check looks for: name, whether it was done (None if unknown), observation."""
-    assurance: str
-    links: tuple[Link, ...]
-    code: str
-    """The line of code that the criterion is about; empty if unknown."""
-    related: tuple[NoteView, ...]
-    """Notes on the same code."""
-    decision: Decision | None = None
-    """The decision of a person; None if the grader computed the points."""
-    comments: tuple[Remark, ...] = ()
-    """Comments of people."""
+    number: int
+    notes: Sequence[NoteView]
+    """All notes of the page."""
+    main: ModelGrade | None
+    to: Target
+
+    @property
+    def anchor(self) -> str:
+        """Its anchor on the page."""
+        return f"criterion-{self.number}"
+
+    @property
+    def verdict(self) -> Message:
+        """The word for its status."""
+        return VERDICTS[self.grade.status]
+
+    @cached_property
+    def _guided(self) -> bool:
+        says = self.grade.says
+        return says is not None and ("guide" in says.values or says == _READ.says)
+
+    @cached_property
+    def _text(self) -> MessageLike:
+        return self.to.text(self.grade.message, self.grade.says)
+
+    @property
+    def message(self) -> MessageLike:
+        """Its message; empty for a criterion that a person judges, whose message only repeats the guide."""
+        return "" if self._guided else self._text
+
+    @property
+    def guide(self) -> MessageLike:
+        """The guide for the person who judges; empty for other criteria."""
+        return self._text if self._guided else ""
+
+    @property
+    def advice(self) -> MessageLike:
+        """The advice."""
+        return self.to.text(self.grade.advice, self.grade.advice_says)
+
+    @cached_property
+    def missed(self) -> float:
+        """The points that it can still bring."""
+        return missed_points(self.grade)
+
+    @cached_property
+    def measured(self) -> tuple[tuple[MessageLike, str], ...]:
+        """The measured values with their labels."""
+        return _measured(self.grade, self.to)
+
+    @cached_property
+    def steps(self) -> tuple[tuple[str, bool | None, MessageLike], ...]:
+        """Steps that the check looks for: name, whether it was done (None if unknown), observation."""
+        return _steps(self.grade)
+
+    @property
+    def assurance(self) -> str:
+        """The assurance of its facts; empty without any."""
+        return self.grade.assurance.value if self.grade.assurance else ""
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """The cells of its evidence."""
+        return self.to.links(self.grade.evidence)
+
+    @cached_property
+    def code(self) -> str:
+        """The line of code that the criterion is about; empty if unknown."""
+        return _code(self.grade, self.to)
+
+    @cached_property
+    def related(self) -> tuple[NoteView, ...]:
+        """Notes on the same code."""
+        return _related(self.grade, self.notes, self.main)
+
+    @cached_property
+    def decision(self) -> Decision | None:
+        """The decision of a person; None if the grader computed the points."""
+        return decision_of(self.grade, self.to)
+
+    @cached_property
+    def comments(self) -> tuple[Remark, ...]:
+        """Comments of people."""
+        return remarks_of(self.grade.comments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,30 +184,7 @@ def criterion_views(
         to: The page.
     """
     return tuple(
-        _view(number, criterion, _related(criterion, notes, main), to)
-        for number, criterion in enumerate(criteria, start=1)
-    )
-
-
-def _view(number: int, criterion: CriterionGrade, related: tuple[NoteView, ...], to: Target) -> CriterionView:
-    message = to.text(criterion.message, criterion.says)
-    guided = criterion.says is not None and ("guide" in criterion.says.values or criterion.says == _READ.says)
-    return CriterionView(
-        grade=criterion,
-        anchor=f"criterion-{number}",
-        verdict=VERDICTS[criterion.status],
-        message="" if guided else message,
-        guide=message if guided else "",
-        advice=to.text(criterion.advice, criterion.advice_says),
-        missed=missed_points(criterion),
-        measured=_measured(criterion, to),
-        steps=_steps(criterion),
-        assurance=criterion.assurance.value if criterion.assurance else "",
-        links=to.links(criterion.evidence),
-        code=_code(criterion, to),
-        related=related,
-        decision=decision_of(criterion, to),
-        comments=remarks_of(criterion.comments),
+        CriterionView(criterion, number, notes, main, to) for number, criterion in enumerate(criteria, start=1)
     )
 
 

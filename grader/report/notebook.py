@@ -1,19 +1,21 @@
 """Render the executed notebook in the report: readable, with link targets, and without active content."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from markupsafe import Markup, escape
 
 from grader.facts.language import Language
+from grader.report.fragments import Fragments
 from grader.report.highlight import highlighted
 from grader.report.images import ImageBudget, Picture, verified_picture
 from grader.report.sanitise import Pictures, safe_html, safe_markdown
 from grader.report.text import ENGLISH, clean, cut, settled, terminal
 from grader.schema.message import Message, say, say_count
 
-__all__ = ["MAX_CELLS", "CellView", "OutputView", "cell_anchor", "notebook_cells"]
+__all__ = ["MAX_CELLS", "CellView", "NotebookView", "OutputView", "PageCell", "cell_anchor", "notebook_cells"]
 
 MAX_CELLS: Final = 600
 """Maximum number of cells in the report; further cells remain in `executed.ipynb`."""
@@ -60,6 +62,80 @@ class CellView:
     failed: bool = False
     preview: str = ""
     """Its first line, for the folded cell."""
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it has code."""
+        return self.kind == "code"
+
+
+@dataclass(frozen=True)
+class PageCell:
+    """One cell of a page; its source and outputs are rendered when they are first used."""
+
+    index: int
+    name: str
+    heading: str
+    anchor: str
+    kind: str
+    count: int | None
+    failed: bool
+    preview: str
+    whole: Callable[[], CellView]
+    """Renders the cell."""
+
+    @property
+    def source(self) -> Markup:
+        """Its source."""
+        return self.whole().source
+
+    @property
+    def outputs(self) -> tuple[OutputView, ...]:
+        """Its outputs."""
+        return self.whole().outputs
+
+
+class NotebookView:
+    """The executed notebook on a page, which is read and rendered as far as it was not kept from an earlier page."""
+
+    def __init__(self, read: Callable[[], Mapping[str, Any] | None], language: Language, fragments: Fragments) -> None:
+        """Describe the cells.
+
+        Args:
+            read: Reads the notebook; None if there is none.
+            language: The language of the grader's own texts.
+            fragments: The parts of earlier pages.
+        """
+        self._read = read
+        self._language = language
+        known = fragments.data(fragments.key("notebook", fragments.notebook), self._outline)
+        self.total: int = known["total"]
+        """Number of cells of the notebook; the page may have fewer."""
+        self.cells = tuple(self._cell(index, *cell) for index, cell in enumerate(known["cells"]))
+        """The cells on the page, in order."""
+        self.sources: Mapping[int, str] = {index: cell[-1] for index, cell in enumerate(known["cells"])}
+        """The code of code cells, and an empty text for other cells, by index."""
+
+    @cached_property
+    def _whole(self) -> tuple[CellView, ...]:
+        return notebook_cells(self._notebook, self._language)
+
+    @cached_property
+    def _notebook(self) -> Mapping[str, Any] | None:
+        return self._read()
+
+    def _outline(self) -> dict[str, Any]:
+        """Collect what every page needs of each cell, as JSON values."""
+        items = _list(self._notebook.get("cells")) if self._notebook is not None else []
+        cells = [
+            [cell.kind, cell.count, cell.failed, cell.preview, _text(items[cell.index].get("source")) * cell.is_code]
+            for cell in self._whole
+        ]
+        return {"total": len(items), "cells": cells}
+
+    def _cell(self, index: int, kind: str, count: int | None, failed: bool, preview: str, _code: str) -> PageCell:  # noqa: FBT001 - the items of `_outline`
+        names = (self._language.cell(index), self._language.upper_cell(index), cell_anchor(index))
+        return PageCell(index, *names, kind, count, failed, preview, whole=lambda: self._whole[index])
 
 
 def cell_anchor(index: int) -> str:

@@ -1,9 +1,10 @@
 """Render the report of one submission: one HTML file that opens anywhere, loads nothing and runs nothing."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from markupsafe import Markup
 
@@ -18,8 +19,9 @@ from grader.report.comparison import comparison_view
 from grader.report.criteria import ASSURANCES, CriterionView, begin_view, criterion_views, groups_of
 from grader.report.edition import edition
 from grader.report.execution import errors_of, facts_of
+from grader.report.fragments import Fragments
 from grader.report.links import Target
-from grader.report.notebook import CellView, notebook_cells
+from grader.report.notebook import NotebookView, PageCell
 from grader.report.notes import NoteView, note_groups, note_views
 from grader.report.people import people_view
 from grader.report.results import Images, Parts, model_views
@@ -33,6 +35,8 @@ from grader.schema.rubric import Rubric
 
 __all__ = ["ASSURANCES", "Images", "render_report"]
 
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True, slots=True)
 class _Margin:
@@ -45,14 +49,15 @@ class _Margin:
 def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     *,
     grade: Grade,
-    evidence: Evidence | None,
+    evidence: Evidence | Callable[[], Evidence | None] | None,
     reference: Evidence | None,
-    notebook: Mapping[str, Any] | None,
+    notebook: Mapping[str, Any] | Callable[[], Mapping[str, Any] | None] | None,
     images: Images,
     rubric: Rubric | None = None,
     audience: Audience = "instructor",
     templates: Path | Templates,
     language: Language = ENGLISH,
+    fragments: Fragments | None = None,
 ) -> str:
     """Render one grade as a self-contained HTML page.
 
@@ -61,15 +66,16 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
 
     Args:
         grade: The grade to show.
-        evidence: The submission's evidence, for curves and predictions; None omits them.
+        evidence: The submission's evidence, for curves and predictions, or a function that reads it; None omits them.
         reference: The reference's evidence; None omits the comparison of curves and layers.
-        notebook: The executed notebook (nbformat 4); None omits it.
+        notebook: The executed notebook (nbformat 4), or a function that reads it; None omits it.
         images: Test images, uint8 of shape (n, 28, 28) or (n, 32, 32, 3), and their labels (n,), with keys such as
             `mnist/test`; without the required key, the confusion matrix is omitted.
         rubric: The rubric, which decides with the grade what students may see.
         audience: The readers; `student` omits everything that `edition` removes.
         templates: The templates, or their folder.
         language: The language of messages and figures.
+        fragments: Parts of earlier pages of this submission; parts that cannot differ are not rendered again.
 
     Returns:
         The page.
@@ -77,12 +83,16 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     Raises:
         StorageError: The style sheet cannot be read.
     """
+    shared = fragments or Fragments()
     parts = Parts()
+    seen: Callable[[], Evidence | None] = _later(evidence)
+    read: Callable[[], Mapping[str, Any] | None] = _later(notebook)
     grade = with_titles(edition(grade, rubric, audience), language)
     if audience == "student" and grade.reference is None:
         reference = None
-    cells = parts.make(say("the notebook"), lambda: notebook_cells(notebook, language), tuple[CellView, ...]())
-    to = Target(_sources(notebook, cells), frozenset(model.name for model in grade.models), language)
+    made = parts.make(say("the notebook"), lambda: NotebookView(read, language, shared), None)
+    cells, sources, total = (made.cells, made.sources, made.total) if made is not None else ((), {}, 0)
+    to = Target(sources, frozenset(model.name for model in grade.models), language)
     style = asset(templates, "report.css")
     view = {
         "grade": grade,
@@ -90,7 +100,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
         "lang": language.code,
         "title": grade.rubric.title or grade.rubric.id,
         **_criteria(grade, to),
-        **_results(grade, evidence, reference, images, language, parts),
+        **_results(grade, seen, reference, images, language, parts),
         "people": people_view(grade),
         "attempts": attempts_view(grade.attempts, language),
         "facts": facts_of(grade.execution, language),
@@ -98,14 +108,83 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
         "versions": sorted(grade.execution.versions.items()) if grade.execution else [],
         "emulations": _emulations(grade),
         "cells": cells,
-        "left_out": _cells_of(notebook) - len(cells),
+        "left_out": total - len(cells),
         "style": style.body,
         "policy": policy(style),
     }
     view["margins"] = _margins(cells, view["criteria"], view["notes"])
     view["legend"] = _legend(view["criteria"])
-    view["problems"] = _problems(grade, evidence, parts.failed, language)
-    return environment(templates, language).get_template("report.html.j2").render(view)
+    # The last section lists the parts that failed.
+    view["problems"] = _Later(lambda: _problems(grade, _recorded(seen, shared), parts.failed, language))
+    view["kept"] = _Kept(shared, grade, audience, view["problems"], has_reference=reference is not None)
+    page = environment(templates, language).get_template("report.html.j2").render(view)
+    if parts.failed:
+        shared.forget()
+    return page
+
+
+def _later(value: _T | Callable[[], _T | None] | None) -> Callable[[], _T | None]:
+    """Return a function that reads a value at most once."""
+    return functools.cache(value) if callable(value) else lambda: value
+
+
+class _Later:
+    """A value that is made when it is first used."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._made = functools.cache(make)
+
+    def __bool__(self) -> bool:
+        return bool(self._made())
+
+    def __len__(self) -> int:
+        return len(self._made())
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._made())
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._made()[key]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._made(), name)
+
+
+class _Kept:
+    """Inserts parts of the page that were rendered before; templates call it with the part as the body of the call."""
+
+    def __init__(
+        self, fragments: Fragments, grade: Grade, audience: Audience, problems: Iterable[str], *, has_reference: bool
+    ) -> None:
+        self._fragments = fragments
+        graded = (grade.models, grade.main_model, grade.main_accuracy)
+        notes = (grade.diagnostics, grade.main_model, [model.name for model in grade.models], fragments.notebook)
+        self._inputs: Mapping[str, Callable[[], tuple[object, ...]]] = {
+            "results": lambda: (graded, grade.reference, has_reference, fragments.evidence),
+            "comparison": lambda: (graded, grade.reference, has_reference, fragments.evidence),
+            "notes": lambda: notes,
+            "execution": lambda: (grade.execution, list(problems), fragments.notebook),
+        }
+        self._of_criteria = functools.cache(
+            lambda: fragments.key("criteria", notes, audience, grade.quick, grade.status)
+        )
+        self._of_cells = functools.cache(lambda: fragments.key("cells", fragments.notebook))
+
+    def __call__(self, name: str, *, caller: Callable[[], str]) -> Markup:
+        """Insert a section."""
+        return self._fragments.markup(self._fragments.key(name, *self._inputs[name]()), caller)
+
+    def cell(self, cell: PageCell, form: str, *, caller: Callable[[], str]) -> Markup:
+        """Insert a cell without its margin."""
+        return self._part("cell", self._of_cells(), caller, cell.index, form)
+
+    def criterion(self, view: CriterionView, place: str, *, caller: Callable[[], str]) -> Markup:
+        """Insert a criterion at a place of the page that shows it in its own way."""
+        return self._part("criterion", self._of_criteria(), caller, place, view.number, view.grade)
+
+    def _part(self, name: str, base: str | None, caller: Callable[[], str], *inputs: object) -> Markup:
+        key = None if base is None else self._fragments.key(name, base, *inputs)
+        return self._fragments.markup(key, caller)
 
 
 def _criteria(grade: Grade, to: Target) -> dict[str, Any]:
@@ -148,18 +227,22 @@ def _waiting(pending: Sequence[CriterionView]) -> Message:
 
 def _results(  # noqa: PLR0913, PLR0917 - each is a separate document
     grade: Grade,
-    evidence: Evidence | None,
+    evidence: Callable[[], Evidence | None],
     reference: Evidence | None,
     images: Images,
     language: Language,
     parts: Parts,
 ) -> dict[str, Any]:
     """Describe the models and the comparison with the reference."""
-    theirs = reference_model(grade, reference)
+    theirs = functools.cache(lambda: reference_model(grade, reference))
     compare = say("the comparison with the reference solution")
+
+    def comparison() -> Any:
+        return parts.make(compare, lambda: comparison_view(grade, evidence(), reference, theirs(), language), None)
+
     return {
-        "models": model_views(grade, evidence, reference, theirs, images, language, parts),
-        "comparison": parts.make(compare, lambda: comparison_view(grade, evidence, reference, theirs, language), None),
+        "models": _Later(lambda: model_views(grade, evidence(), reference, theirs(), images, language, parts)),
+        "comparison": _Later(comparison),
     }
 
 
@@ -207,35 +290,23 @@ def _emulations(grade: Grade) -> Sequence[Message | str]:
     return grade.execution.emulations_says or grade.execution.emulations
 
 
-def _problems(
-    grade: Grade, evidence: Evidence | None, failed: Sequence[Message], language: Language
-) -> tuple[str, ...]:
+def _recorded(evidence: Callable[[], Evidence | None], fragments: Fragments) -> Sequence[str]:
+    """List the problems that the evidence has."""
+
+    def recorded() -> list[str]:
+        known = evidence()
+        return [] if known is None else [english(problem) for problem in known.problems]
+
+    return fragments.data(fragments.key("problems", fragments.evidence), recorded)
+
+
+def _problems(grade: Grade, recorded: Sequence[str], failed: Sequence[Message], language: Language) -> tuple[str, ...]:
     """List the problems of the grader; a grade of an earlier version has none of its own."""
-    recorded = map(english, evidence.problems) if evidence else ()
     return tuple(dict.fromkeys((*grade.problems, *recorded, *map(language.text, failed))))
 
 
-def _sources(notebook: Mapping[str, Any] | None, cells: Sequence[CellView]) -> Mapping[int, str]:
-    """Map the cells on the page to their code; text cells have none."""
-    raw = notebook.get("cells") if notebook is not None else None
-    items = raw if isinstance(raw, list) else []
-    return {cell.index: _code(items[cell.index]) if cell.kind == "code" else "" for cell in cells}
-
-
-def _code(cell: Mapping[str, Any]) -> str:
-    source = cell.get("source")
-    if isinstance(source, list):
-        return "".join(piece for piece in source if isinstance(piece, str))
-    return source if isinstance(source, str) else ""
-
-
-def _cells_of(notebook: Mapping[str, Any] | None) -> int:
-    cells = notebook.get("cells") if notebook is not None else None
-    return len(cells) if isinstance(cells, list) else 0
-
-
 def _margins(
-    cells: Sequence[CellView], criteria: Sequence[CriterionView], notes: Sequence[NoteView]
+    cells: Sequence[PageCell], criteria: Sequence[CriterionView], notes: Sequence[NoteView]
 ) -> Mapping[int, _Margin]:
     """Collect the notes and the missed criteria in the margin of each cell."""
     missed = [view for view in criteria if view.grade.status in {"failed", "partial"}]

@@ -6,8 +6,7 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from pydantic import Field, model_serializer, model_validator
-from pydantic_core.core_schema import SerializerFunctionWrapHandler
+from pydantic import Field, model_validator
 
 from grader.schema.base import Document
 
@@ -29,6 +28,8 @@ Value = Any
 
 LITERAL = "{text}"
 """The template of a text that is not a message of the grader, such as a rubric's or a student's words."""
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Types of values that cannot hold a message."""
 _SENTENCES = "{parts:sentences}"
 _CLAUSES = "{parts:clauses}"
 
@@ -43,7 +44,7 @@ class Message(Document):
 
     id: str
     """The English template, and with it gettext's msgid."""
-    plural: str | None = None
+    plural: str | None = Field(default=None, exclude_if=lambda plural: plural is None)
     """The English template for any other count than one (msgid_plural); None if nothing is counted."""
     values: Mapping[str, Value] = Field(default_factory=dict)
     """The values by name. A counted message has its count under `count`."""
@@ -52,22 +53,25 @@ class Message(Document):
     @classmethod
     def _nested(cls, data: Any) -> Any:
         """Turn nested mappings of messages back into messages."""
-        if isinstance(data, Mapping) and isinstance(data.get("values"), Mapping):
-            return {**data, "values": {name: _revived(value) for name, value in data["values"].items()}}
+        values = data.get("values") if isinstance(data, Mapping) else None
+        if type(values) is not dict and not isinstance(values, Mapping):
+            return data
+        # Every grade has hundreds of messages, and few of them are nested.
+        for value in values.values():
+            if type(value) not in _PLAIN:
+                return {**data, "values": {name: _revived(inner) for name, inner in values.items()}}
         return data
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if _names_in(self.id, self.plural) <= self.values.keys():
+            return self
         for template in (self.id, self.plural or ""):
             missing = set(field_names(template)) - set(self.values)
             if missing:
                 msg = f"the message {template!r} lacks the value {min(missing)!r}"
                 raise ValueError(msg)
         return self
-
-    @model_serializer(mode="wrap")
-    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in handler(self).items() if key != "plural" or value is not None}
 
     def __hash__(self) -> int:
         """Hash without the values, which may be lists; equal messages have equal hashes."""
@@ -92,7 +96,14 @@ def field_names(template: str) -> tuple[str, ...]:
     return names
 
 
+@functools.lru_cache(maxsize=4096)
+def _names_in(template: str, plural: str | None) -> frozenset[str]:
+    return frozenset((*field_names(template), *field_names(plural or "")))
+
+
 def _revived(value: Any) -> Any:
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Mapping) and "id" in value and set(value) <= {"id", "plural", "values"}:
         return Message.model_validate(value)
     if isinstance(value, (list, tuple)):
@@ -102,6 +113,8 @@ def _revived(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """Convert a value to JSON: sequences become lists, NaN and infinity become None."""
+    if type(value) is str or type(value) is int:
+        return value
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, (str, bool, int, float, Message)) or value is None:

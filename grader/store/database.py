@@ -1,7 +1,8 @@
 """Database `grader.sqlite`: which submission was executed and graded with what. Resuming relies on it.
 
 Schema versions: 1, first version; 2, the inputs of a grade and its report (`grading.basis`); 3, the parts of the rubric
-that an execution depends on (`execution.parts`); 4, the ledger of mail (`mail`).
+that an execution depends on (`execution.parts`); 4, the ledger of mail (`mail`); 5, the status of the files of each
+grade (`standing`).
 """
 
 import hashlib
@@ -26,6 +27,7 @@ __all__ = [
     "ExecutionRow",
     "GradingRow",
     "Rows",
+    "StandingRow",
     "digest_of",
     "grading_row",
 ]
@@ -77,7 +79,20 @@ CREATE TABLE mail (
 """
 # The column is called `about`, not `submission`, so that `replace_rows` never removes what was sent.
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_VERSION_5 = """
+CREATE TABLE standing (
+    submission TEXT NOT NULL,
+    rubric TEXT NOT NULL,
+    basis TEXT NOT NULL,
+    inputs TEXT NOT NULL,
+    stamp TEXT NOT NULL,
+    files TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    PRIMARY KEY (submission, rubric)
+) STRICT, WITHOUT ROWID
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 """Statements that migrate schema version n to n + 1; a file's `user_version` is its version. Add new ones at the end;
 never change existing ones."""
 
@@ -139,6 +154,25 @@ class GradingRow:
     """Unix time."""
     basis: str
     """Digest of all inputs of the grade and of the files it was written to; empty if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandingRow:
+    """A grade whose files were compared with its inputs, so that the next comparison does not open them."""
+
+    submission: str
+    rubric: str
+    """The rubric's id."""
+    basis: str
+    """The `basis` of its grading; with another one, this row is out of date."""
+    inputs: str
+    """Digest of the inputs of the grade that are not files of the submission."""
+    stamp: str
+    """The submission in the grade, as JSON."""
+    files: str
+    """Status of its files."""
+    outcome: str
+    """What a regrade reports of it, as JSON."""
 
 
 def grading_row(grade: Grade, basis: str = "", finished: float = 0.0) -> GradingRow:
@@ -356,6 +390,37 @@ class Database:
         with self.connection() as connection:
             rows = connection.execute(query, (submission, submission)).fetchall()
         return tuple(GradingRow(*row) for row in rows)
+
+    # --- the status of files
+
+    def record_standings(self, rows: Sequence[StandingRow]) -> None:
+        """Record the status of the files of grades in one transaction.
+
+        Raises:
+            StorageError: The database cannot be written.
+        """
+        if not rows:
+            return
+        with self.connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, rows))
+
+    def standings(self, rubric: str) -> Iterator[StandingRow]:
+        """List the rows of a rubric that belong to its last gradings, one after the other, by id."""
+        query = (
+            "SELECT s.* FROM standing AS s JOIN grading AS g USING (submission, rubric) "
+            "WHERE rubric = ? AND g.basis = s.basis AND g.status = 'graded' ORDER BY submission"
+        )
+        with self.connection() as connection:
+            for row in connection.execute(query, (rubric,)):
+                yield StandingRow(*row)
+
+    def pages_standing(self, rubric: str) -> StandingRow | None:
+        """Return the row of the pages of the class, whose submission is empty; None if there is none."""
+        query = "SELECT * FROM standing WHERE submission = '' AND rubric = ?"
+        with self.connection() as connection:
+            row = connection.execute(query, (rubric,)).fetchone()
+        return None if row is None else StandingRow(*row)
 
     # --- transfer between databases
 

@@ -35,7 +35,16 @@ from grader.store.files import (
 )
 from grader.store.seal import SEAL, is_edited, seal_of
 
-__all__ = ["STAGING", "ResultsFolder", "grade_bytes", "grade_data", "parse_grade", "stored_form"]
+__all__ = [
+    "LARGE_LISTS",
+    "LARGE_PARTS",
+    "STAGING",
+    "ResultsFolder",
+    "as_stored",
+    "grade_bytes",
+    "grade_data",
+    "stored_form",
+]
 
 _Kind = TypeVar("_Kind", bound=Document)
 
@@ -46,7 +55,12 @@ _REPORTS: Mapping[Audience, str] = {"student": "report.html", "instructor": "ins
 _EXECUTED = "executed.ipynb"
 _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
+_FRAGMENTS_FILE = "rendered.parts"
+LARGE_LISTS = ("criteria", "models", "diagnostics")
+LARGE_PARTS = ("execution", "reference", "attempts")
+"""The parts of a grade that are converted one by one; the others are small."""
 _HEAD = 8192
+_PIECE = 1 << 18
 _START_OF_PAGE = 512
 _LANGUAGE = re.compile(rb'<html lang="([A-Za-z-]+)"(?: data-zone="([A-Za-z0-9_+/-]+)")?>')
 _RUBRIC_ID = re.compile(rb'\n "rubric": \{\n  "id": ("[^"\n]*"),')
@@ -117,6 +131,10 @@ class ResultsFolder:
     def evidence_path(self, submission: str) -> Path:
         """Return the path of a submission's `evidence/evidence.json`."""
         return self.evidence_folder(submission) / _EVIDENCE_FILE
+
+    def fragments_path(self, submission: str) -> Path:
+        """Return the path of the rendered parts of a submission's pages; see `grader.store.fragments`."""
+        return self.evidence_folder(submission) / _FRAGMENTS_FILE
 
     def attempts_folder(self, submission: str) -> Path:
         """Return the folder of a submission's attempts, which exists if there were several; see `store/attempts.py`."""
@@ -198,13 +216,17 @@ class ResultsFolder:
         Raises:
             ArtefactError: A file cannot be read.
         """
-        places = {
-            _EVIDENCE_FILE: self.evidence_folder(submission) / _EVIDENCE_FILE,
-            _EXECUTED: self.executed_path(submission),
-            _GRADE: self.grade_path(submission),
-            **{name: self.folder(submission) / name for name in _REPORTS.values()},
+        return {name: sha256_or_empty(path) for name, path in self.inputs_and_outputs(submission).items()}
+
+    def inputs_and_outputs(self, submission: str) -> Mapping[str, Path]:
+        """Return the paths of the input and output files of a submission's grade, which may not exist."""
+        folder = self.folder(submission)
+        return {
+            _EVIDENCE_FILE: folder / _EVIDENCE / _EVIDENCE_FILE,
+            _EXECUTED: folder / _EXECUTED,
+            _GRADE: folder / _GRADE,
+            **{name: folder / name for name in _REPORTS.values()},
         }
-        return {name: sha256_or_empty(path) for name, path in places.items()}
 
     def rubric_id(self, submission: str) -> str | None:
         """Return the rubric's id from the head of a submission's `grade.json`; None if there is no grade."""
@@ -225,6 +247,10 @@ class ResultsFolder:
             sync_all(self.root)
 
     # --- pages
+
+    def pages(self) -> tuple[Path, ...]:
+        """Return the paths of the pages of the whole class."""
+        return tuple(self.root / name for name in ("index.html", "grades.csv"))
 
     def write_page(self, name: str, content: bytes | str, batch: Batch | None = None) -> Path:
         """Write a page of the whole class, such as `index.html` or `grades.csv`, unless it is unchanged.
@@ -430,20 +456,34 @@ def _holds_results(folder: Path) -> bool:
 
 def _sweep_submission(submission_folder: Path) -> None:
     """Remove unfinished files, and the folder if nothing remains; a folder that was empty before is left alone."""
-    before = any(submission_folder.iterdir())
-    for folder in (submission_folder, *(path for path in submission_folder.glob(f"{_ATTEMPTS}/*") if path.is_dir())):
+    before = _names(submission_folder)
+    attempts = submission_folder / _ATTEMPTS
+    others = [attempts / name for name in _names(attempts)] if _ATTEMPTS in before else []
+    for folder in (submission_folder, *(path for path in others if path.is_dir())):
         _sweep_folder(folder)
-    if before and not any(submission_folder.iterdir()):
+    if before and not _names(submission_folder):
         submission_folder.rmdir()
+
+
+def _names(folder: Path) -> list[str]:
+    """List the names in a folder; none if it is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _sweep_folder(folder: Path) -> None:
     """Remove the files that a killed grader was writing."""
-    for leftover in (*folder.glob(f"{WRITING}*"), *folder.glob(f"{_EVIDENCE}/{WRITING}*")):
-        leftover.unlink(missing_ok=True)
-    for pattern in (FILLING, STAGING):
-        for leftover in folder.glob(f"{pattern}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+    for name in _names(folder):
+        if name.startswith(WRITING):
+            (folder / name).unlink(missing_ok=True)
+        elif name.startswith((FILLING, STAGING)):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    for name in _names(folder / _EVIDENCE):
+        if name.startswith(WRITING):
+            (folder / _EVIDENCE / name).unlink(missing_ok=True)
 
 
 # --- documents as text ---------------------------------------------------------------------------------------
@@ -454,7 +494,7 @@ def grade_data(grade: Grade) -> dict[str, Any]:
 
     NaN and infinity become None, tuples become lists.
     """
-    data: dict[str, Any] = _finite(_plain(grade))
+    data = _json_values(_plain(grade))
     return {**data, SEAL: seal_of(data)}
 
 
@@ -475,9 +515,22 @@ def stored_form(document: _Kind) -> _Kind:
     return type(document).model_validate(json.loads(grade_bytes(_finite(_plain(document)))))
 
 
-def parse_grade(content: bytes) -> Grade:
-    """Parse a grade from the output of `grade_bytes`."""
-    return Grade.model_validate(json.loads(content))
+def as_stored(new: Grade, old: Grade | None = None) -> Grade:
+    """Return a grade as it is read again after it was stored.
+
+    Args:
+        new: The grade.
+        old: A grade that was read; its own parts in the new grade are already in this form.
+    """
+    kept = {id(part) for name in LARGE_LISTS for part in getattr(old, name, ())}
+    kept |= {id(getattr(old, name, None)) for name in LARGE_PARTS}
+
+    def form(part: Document | None) -> Document | None:
+        return part if part is None or id(part) in kept else stored_form(part)
+
+    rest = stored_form(new.model_copy(update={**dict.fromkeys(LARGE_LISTS, ()), **dict.fromkeys(LARGE_PARTS)}))
+    lists = {name: tuple(map(form, getattr(new, name))) for name in LARGE_LISTS}
+    return rest.model_copy(update={**lists, **{name: form(getattr(new, name)) for name in LARGE_PARTS}})
 
 
 def _rubric_of(grade: Grade | None) -> str | None:
@@ -486,7 +539,15 @@ def _rubric_of(grade: Grade | None) -> str | None:
 
 def _holds(path: Path, content: bytes) -> bool:
     try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
+        if path.stat().st_size != len(content):
+            return False
+        view, at = memoryview(content), 0
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                if piece != view[at : at + len(piece)]:
+                    return False
+                at += len(piece)
+        return at == len(content)
     except OSError:
         return False
 
@@ -497,6 +558,15 @@ def _holds(path: Path, content: bytes) -> bool:
 def _plain(document: Document) -> Mapping[str, Any]:
     """Convert a document to JSON values, with the field names of the contract."""
     return document.model_dump(mode="python", by_alias=True)
+
+
+def _json_values(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert a dumped document to JSON values: NaN and infinity become None, tuples become lists."""
+    try:
+        values: dict[str, Any] = from_json(to_json(document, inf_nan_mode="null"))
+    except (PydanticSerializationError, ValueError):  # lone surrogates
+        values = _finite(document)
+    return values
 
 
 def _finite(value: Any) -> Any:

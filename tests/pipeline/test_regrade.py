@@ -22,9 +22,10 @@ from grader.pipeline import regrade
 from grader.pipeline.changes import Journal
 from grader.pipeline.course import Course, load_course
 from grader.pipeline.process_pool import in_chunks
-from grader.pipeline.publish import judge, publish, publish_class, report_of
+from grader.pipeline.publish import judge, publish, publish_class, reports_of
 from grader.pipeline.regrade import Regrade, regrade_class, report_class
 from grader.pipeline.rubrics import find_rubric, note_rubric
+from grader.report import notebook as notebook_module
 from grader.schema.errors import HarnessError
 from grader.schema.reference import ReferenceRecord
 from grader.schema.submission import Submission
@@ -75,8 +76,8 @@ def folder(kept: Path, tmp_path: Path) -> Path:
 
 
 def _files(out: Path) -> dict[str, bytes]:
-    """Everything but the database, whose bytes hold times, and the note of where the rubric lies."""
-    skipped = {"grader.sqlite", "rubric.json"}
+    """Everything but the database, whose bytes hold times, the note of where the rubric lies, and kept work."""
+    skipped = {"grader.sqlite", "rubric.json", "rendered.parts"}
     return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file() and p.name not in skipped}
 
 
@@ -98,10 +99,33 @@ def _dearer(folder: Path) -> Course:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_where_nothing_changed_no_file_is_touched(folder: Path, workers: int) -> None:
-    before = _traces(folder / "out")
-    result = regrade_class(_course(folder), ResultsFolder(folder / "out"), workers=workers)
-    assert result == Regrade(total=len(NAMES), not_graded=0, changed=0, first=())
-    assert _traces(folder / "out") == before
+    before = _files(folder / "out")
+    unchanged = Regrade(total=len(NAMES), not_graded=0, changed=0, first=())
+    assert regrade_class(_course(folder), ResultsFolder(folder / "out"), workers=workers) == unchanged
+    # The first regrade of a copied folder notes the status of its files in the database.
+    assert _files(folder / "out") == before
+    traces = _traces(folder / "out")
+    assert regrade_class(_course(folder), ResultsFolder(folder / "out"), workers=workers) == unchanged
+    assert _traces(folder / "out") == traces
+
+
+@pytest.mark.parametrize("name", ["evidence/evidence.json", "executed.ipynb", "grade.json", "instructor.html"])
+def test_where_nothing_changed_no_file_is_opened_and_one_that_changed_is_noticed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    out, course = ResultsFolder(folder / "out"), _course(folder)
+    regrade_class(course, out, workers=1)
+    read = list[str]()
+    monkeypatch.setattr(ResultsFolder, "grade_data", _noting(read, ResultsFolder.grade_data))
+    assert regrade_class(course, out, workers=1).total == len(NAMES)
+    assert read == []
+    # Same size, same time of modification.
+    path = out.folder(NAMES[5]) / name
+    before, content = path.stat(), path.read_bytes()
+    path.write_bytes(content.replace(b"e", b"f", 1))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    regrade_class(course, out, workers=1)
+    assert read != []
 
 
 def test_who_changed_and_why_is_told_for_each_criterion(folder: Path) -> None:
@@ -140,6 +164,64 @@ def test_workers_leave_the_same_bytes_as_one_process(
     assert (result, _files(folder / "out")) == whole
 
 
+def _parts(out: Path) -> list[Path]:
+    return sorted(out.glob("*/evidence/rendered.parts"))
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "cut", "flipped", "of another submission"])
+def test_kept_work_that_is_missing_or_damaged_gives_the_same_files(
+    folder: Path, whole: tuple[Regrade, dict[str, bytes]], how: str
+) -> None:
+    parts = _parts(folder / "out")
+    assert len(parts) == len(NAMES)
+    for index, path in enumerate(parts):
+        content = path.read_bytes()
+        if how == "missing":
+            path.unlink()
+        elif how == "of another submission":
+            path.write_bytes(parts[index - 1].read_bytes())
+        else:
+            damaged = content.replace(b"</", b"<_") if how == "flipped" else content[: len(content) // 2]
+            path.write_bytes(b"" if how == "empty" else damaged)
+    assert (regrade_class(_dearer(folder), ResultsFolder(folder / "out"), workers=1), _files(folder / "out")) == whole
+
+
+def test_kept_work_is_used_so_that_only_changed_criteria_are_judged_and_rendered(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = ResultsFolder(folder / "out")
+    regrade_class(_dearer(folder), out, workers=1)
+    judged, rendered = list[str](), list[object]()
+    grading = sys.modules["grader.grading.grade"]  # the package has a function of this name
+    monkeypatch.setattr(grading, "_criterion", _noting(judged, vars(grading)["_criterion"]))
+    monkeypatch.setattr(notebook_module, "notebook_cells", _noting(rendered, notebook_module.notebook_cells))
+    assert regrade_class(_course(folder, "points: 5\n", "points: 6\n"), out, workers=1).changed == len(NAMES)
+    assert (len(judged), rendered) == (len(NAMES), [])
+
+
+def _noting(calls: list[Any], real: Any) -> Any:
+    def noting(*parts: Any, **named: Any) -> Any:
+        calls.append(parts[0])
+        return real(*parts, **named)
+
+    return noting
+
+
+def test_kept_work_is_not_used_for_other_evidence_or_an_edited_grade(folder: Path) -> None:
+    out = ResultsFolder(folder / "out")
+    regrade_class(_dearer(folder), out, workers=1)
+    evidence = out.read_evidence(NAMES[1])
+    assert evidence is not None
+    out.write_evidence(NAMES[0], evidence)
+    path = out.grade_path(NAMES[2])
+    path.write_text(path.read_text(encoding="utf-8").replace('"status": "passed"', '"status": "failed"', 1))
+    result = regrade_class(_course(folder, "points: 5\n", "points: 6\n"), out, workers=1)
+    assert result.edited == (NAMES[2],)
+    first, second, third = (out.grade_data(name) for name in NAMES[:3])
+    assert first["criteria"] == second["criteria"]
+    assert third["criteria"][0]["status"] == "passed"
+
+
 def _killed_after(files: int, course: Course, out: ResultsFolder) -> None:
     """Put so many files in their places, then die as by a power cut."""
     left = [files]
@@ -172,7 +254,7 @@ def test_a_lost_worker_is_told_and_costs_nothing(folder: Path, monkeypatch: pyte
     course, out = _dearer(folder), ResultsFolder(folder / "out")
     parent = os.getpid()
 
-    def lost(*_: object) -> Any:
+    def lost(*_: object, **__: object) -> Any:
         assert os.getpid() != parent
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -232,10 +314,10 @@ def _commanded(words: Sequence[str], slow: str, marks: Path) -> None:
     """Be the command, with one piece of work that takes a while."""
     real = vars(regrade)[slow]
 
-    def slowly(*parts: Any) -> Any:
+    def slowly(*parts: Any, **named: Any) -> Any:
         (marks / str(os.getpid())).touch()
         time.sleep(0.3)
-        return real(*parts)
+        return real(*parts, **named)
 
     pytest.MonkeyPatch().setattr(regrade, slow, slowly)  # in a process of its own
     sys.argv[:] = ["grader", *words]
@@ -249,7 +331,7 @@ def _commanded(words: Sequence[str], slow: str, marks: Path) -> None:
         ("regrade", "judge", signal.SIGINT),
         ("regrade", "judge", signal.SIGTERM),
         ("regrade", "judge", signal.SIGHUP),
-        ("report", "report_of", signal.SIGTERM),
+        ("report", "reports_of", signal.SIGTERM),
     ],
 )
 def test_a_signal_ends_it_in_good_order_and_says_how_to_go_on(
@@ -274,7 +356,7 @@ def test_a_signal_ends_it_in_good_order_and_says_how_to_go_on(
 
 
 def test_a_fault_in_one_report_costs_one_submission(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out, real = ResultsFolder(folder / "out"), report_of
+    out, real = ResultsFolder(folder / "out"), reports_of
 
     def fail(grade: Any, evidence: Any, *rest: Any) -> Any:
         if grade.submission.id == NAMES[3] and evidence is not None:
@@ -282,7 +364,7 @@ def test_a_fault_in_one_report_costs_one_submission(folder: Path, monkeypatch: p
             raise LookupError(msg)
         return real(grade, evidence, *rest)
 
-    monkeypatch.setattr(regrade, "report_of", fail)
+    monkeypatch.setattr(regrade, "reports_of", fail)
     result = regrade_class(_dearer(folder), out, workers=1)
     assert (result.total, result.not_graded) == (len(NAMES), 1)
     failed = out.read_grade(NAMES[3])

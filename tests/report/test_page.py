@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from grader.facts.language import english, language
+from grader.report import notebook as notebook_module
 from grader.report import page as page_module
 from grader.report import results as results_module
 from grader.report.bars import points_bar
@@ -419,7 +420,7 @@ def test_the_same_grade_gives_the_same_page(rich: dict[str, Any], rich_page: str
         ("the diagram of the layers", 'data-part="network"', results_module, "diagram"),
         ("the comparison with the reference solution", '<section id="comparison"', page_module, "comparison_view"),
         ("the wrong predictions", 'data-part="mistakes"', results_module, "confusion"),
-        ("the notebook", '<section id="notebook"', page_module, "notebook_cells"),
+        ("the notebook", '<section id="notebook"', notebook_module, "notebook_cells"),
     ],
 )
 def test_a_part_that_fails_is_left_out_and_named(  # noqa: PLR0913, PLR0917

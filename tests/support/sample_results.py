@@ -6,7 +6,8 @@ from pathlib import Path
 
 from grader.pipeline.publish import row_of
 from grader.report.csvfile import rows_csv
-from grader.store.results import ResultsFolder, parse_grade
+from grader.schema.grade import Grade
+from grader.store.results import ResultsFolder
 
 __all__ = ["sample_results"]
 
@@ -30,7 +31,7 @@ def _unpack(folder: Path, submissions: dict[str, dict[str, object]]) -> ResultsF
     out = ResultsFolder(folder)
     rows = []
     for name, documents in submissions.items():
-        grade = parse_grade(json.dumps(documents["grade"]).encode())
+        grade = Grade.model_validate(documents["grade"])
         out.write_grade(grade)
         rows.append(row_of(grade, None))
         place = out.evidence_folder(name) / "evidence.json"

@@ -1,0 +1,152 @@
+"""Use again what was computed and rendered for a submission before, as far as its inputs are equal.
+
+A file next to the evidence has rendered parts of the pages, and a record of what each part of the grade was computed
+from. Without the file, or if it is damaged or of another version of the grader, everything is made again.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from grader.grading.parts import Parts, PartsRecord
+from grader.pipeline.course import Course
+from grader.report.fragments import Fragments
+from grader.schema.base import Document
+from grader.schema.errors import ArtefactError
+from grader.schema.grade import Grade
+from grader.store.files import sha256_or_empty
+from grader.store.fragments import FragmentFile
+from grader.store.results import ResultsFolder
+
+__all__ = ["KeptWork"]
+
+_RECORD: Final = hashlib.blake2b(b"parts of the grade", digest_size=16).hexdigest()
+"""Key of the record in the file."""
+
+
+class _Record(Document):
+    """The inputs of the parts of a stored grade."""
+
+    renderer: str
+    """Digest of the code, the reference and the data."""
+    evidence: str
+    """SHA-256 of the evidence."""
+    grade: str
+    """SHA-256 of `grade.json`."""
+    parts: PartsRecord
+
+
+class KeptWork:
+    """The work that was done before for one submission; for use in one thread."""
+
+    def __init__(self, course: Course, out: ResultsFolder, name: str) -> None:
+        """Set the submission; files are read when they are first needed.
+
+        Args:
+            course: Rubric, reference and data.
+            out: The results folder.
+            name: Id of the submission.
+        """
+        self._course = course
+        self._out = out
+        self._name = name
+        self._parts: Parts | None = None
+        self._fragments: Fragments | None = None
+
+    @cached_property
+    def data(self) -> Any:
+        """The JSON values of the stored `grade.json`; None if there is none, or none can be read."""
+        return self._out.grade_data(self._name)
+
+    @cached_property
+    def grade(self) -> Grade | None:
+        """The stored grade, even if somebody edited it; None if there is none, or none can be read."""
+        try:
+            return None if self.data is None else Grade.model_validate(self.data)
+        except ValidationError:
+            return None
+
+    @property
+    def is_by_grader(self) -> bool:
+        """Whether the stored grade is known to be as the grader wrote it, by the digest of its file."""
+        return self._record is not None and self._record.grade == self._digests.get("grade")
+
+    def parts(self) -> Parts:
+        """Return the parts of the stored grade, for the next grading of the stored evidence."""
+        known = self._record
+        usable = (
+            known is not None
+            and self.is_by_grader
+            and known.renderer == self._course.renderer
+            and known.evidence == self._digests["evidence"]
+            and self.grade is not None
+        )
+        if usable and known is not None and self.grade is not None:
+            self._parts = Parts.restore(known.parts, self.grade, self._course.field_digests)
+        else:
+            self._parts = Parts()
+        return self._parts
+
+    def fragments(self) -> Fragments:
+        """Return the rendered parts of the submission's pages."""
+        if self._fragments is None:
+            digests = self._digests
+            self._fragments = (
+                Fragments(self._course.renderer, digests["evidence"], digests["notebook"], self._file.get)
+                if digests
+                else Fragments()
+            )
+        return self._fragments
+
+    def store(self, new: Grade, content: bytes = b"") -> None:
+        """Store the parts that are new, before the grade is written.
+
+        Args:
+            new: The new grade.
+            content: The content of its file; if empty, the file does not change.
+        """
+        digests, fragments = self._digests, self.fragments()
+        if not digests:
+            return
+        record = self._new_record(new, hashlib.sha256(content).hexdigest() if content else digests["grade"])
+        added = dict(fragments.new)
+        if record is not None and record != self._record:
+            added[_RECORD] = to_json(record)
+        if fragments.used or record is not None:
+            self._file.store({**fragments.used, _RECORD: None}, added)
+
+    def _new_record(self, new: Grade, digest: str) -> _Record | None:
+        parts = None if self._parts is None else self._parts.record(new, self._course.field_digests)
+        if parts is None:
+            return None
+        return _Record(renderer=self._course.renderer, evidence=self._digests["evidence"], grade=digest, parts=parts)
+
+    @cached_property
+    def _file(self) -> FragmentFile:
+        return FragmentFile(self._out.fragments_path(self._name))
+
+    @cached_property
+    def _record(self) -> _Record | None:
+        stored = self._file.get(_RECORD)
+        try:
+            return None if stored is None else _Record.model_validate(from_json(stored))
+        except ValueError:
+            return None
+
+    @cached_property
+    def _digests(self) -> Mapping[str, str]:
+        """Digests of the submission's files; empty if they cannot be read, or there is no evidence."""
+        out, name = self._out, self._name
+        try:
+            digests = {
+                "evidence": sha256_or_empty(out.evidence_path(name)),
+                "notebook": sha256_or_empty(out.executed_path(name)),
+                "grade": sha256_or_empty(out.grade_path(name)),
+            }
+        except ArtefactError:
+            return {}
+        return digests if digests["evidence"] else {}

@@ -1,0 +1,112 @@
+"""The file with the rendered parts of a submission's pages, next to its evidence.
+
+Nothing depends on this file. It saves time, and whatever is missing or damaged in it is rendered again. New parts are
+appended, so that a regrade writes only what it rendered. A half-written part of a killed grader fails its checksum.
+"""
+
+import os
+import zlib
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from grader.store.files import WRITING
+
+__all__ = ["FragmentFile"]
+
+_HEAD: Final = b"rendered parts 1\n"
+_KEY_LENGTH: Final = 32
+_LARGEST: Final = 64 << 20
+"""Size in bytes from which a file is not read."""
+_SPARE: Final = 256 << 10
+"""Size in bytes of unused parts that are tolerated before the file is written again without them."""
+
+
+class FragmentFile:
+    """Rendered parts by key."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file; whatever cannot be read is missing.
+
+        Args:
+            path: Its path.
+        """
+        self._path = path
+        self._content = _content(path)
+        self._places = _places(self._content)
+
+    def get(self, key: str) -> bytes | None:
+        """Return a part; None if it is missing or damaged."""
+        place = self._places.get(key)
+        if place is None:
+            return None
+        start, end, checksum = place
+        part = self._content[start:end]
+        return part if len(part) == end - start and zlib.crc32(part) == checksum else None
+
+    def store(self, used: Collection[str], new: Mapping[str, bytes]) -> None:
+        """Add new parts. Parts that are not used any more are removed if they take much space.
+
+        A failure is ignored, since the parts can be rendered again.
+
+        Args:
+            used: Keys of the parts that the current pages have.
+            new: The parts that are not in the file yet.
+        """
+        if not new:
+            return
+        records = b"".join(_record(key, part) for key, part in new.items())
+        kept = {key: part for key in used if key not in new and (part := self.get(key)) is not None}
+        unused = len(self._content) - sum(map(len, kept.values()))
+        with suppress(OSError):
+            if self._content and unused <= _SPARE:
+                # The end of the file may be half a part.
+                _append(self._path, b"\n" + records)
+            else:
+                whole = _HEAD + b"".join(_record(key, part) for key, part in kept.items()) + records
+                _write(self._path, whole)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace the file without a flush: after a power cut, damaged parts fail their checksums."""
+    staging = path.with_name(f"{WRITING}{path.name}")
+    staging.unlink(missing_ok=True)
+    staging.write_bytes(content)
+    staging.replace(path)
+
+
+def _append(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC), "ab") as file:
+        file.write(content)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError:
+        return b""
+    return content if content.startswith(_HEAD) and len(content) <= _LARGEST else b""
+
+
+def _record(key: str, part: bytes) -> bytes:
+    return b"%s %d %d\n%s\n" % (key.encode("ascii"), len(part), zlib.crc32(part), part)
+
+
+def _places(content: bytes) -> dict[str, tuple[int, int, int]]:
+    """Find the start, the end and the checksum of each part."""
+    places: dict[str, tuple[int, int, int]] = {}
+    at = len(_HEAD)
+    while at < len(content):
+        line_end = content.find(b"\n", at)
+        if line_end < 0:
+            break
+        words = content[at:line_end].split(b" ")
+        at = line_end + 1
+        if len(words) == 3 and len(words[0]) == _KEY_LENGTH and words[1].isdigit() and words[2].isdigit():  # noqa: PLR2004 - the form of `_record`
+            length = int(words[1])
+            if at + length <= len(content):
+                places[words[0].decode("ascii", "replace")] = (at, at + length, int(words[2]))
+                at += length + 1
+    return places
