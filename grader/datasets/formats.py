@@ -62,6 +62,7 @@ def _reading(path: Path) -> Iterator[None]:
         TypeError,
         AttributeError,
         IndexError,
+        MemoryError,  # a header may announce any size
         zlib.error,
         tarfile.TarError,
         zipfile.BadZipFile,
