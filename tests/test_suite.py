@@ -12,7 +12,9 @@ import grader
 
 TESTS = Path(__file__).parent
 PACKAGE = Path(grader.__file__).parent
-FILES = sorted(path for path in TESTS.rglob("*.py") if path.parent != TESTS / "notebooks" / "cells")
+CELLS = [TESTS / "notebooks" / "cells", TESTS / "hostile" / "samples", TESTS / "hostile" / "snippets"]
+"""Folders with code of notebooks."""
+FILES = sorted(path for path in TESTS.rglob("*.py") if not any(map(path.is_relative_to, CELLS)))
 CLOCKS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time", "thread_time", "time_ns"}
 DURATIONS = {"begun", "duration", "elapsed", "ended", "ends", "millis", "milliseconds", "seconds", "started", "took"}
 ALLOWED = {
@@ -91,7 +93,7 @@ def test_the_tests_of_inside_are_named_after_its_modules() -> None:
 
 
 def test_every_folder_of_tests_has_the_name_of_a_package() -> None:
-    own = {"end_to_end", "fuzz", "notebooks", "notebooks/cells", "notebooks/cells/tutorials", "support"}
+    own = {"end_to_end", "fuzz", "hostile", "notebooks", "notebooks/cells", "notebooks/cells/tutorials", "support"}
     folders = {path.parent.relative_to(TESTS).as_posix() for path in FILES} - {".", *own}
     assert {folder for folder in folders if not (PACKAGE / folder / "__init__.py").exists()} == set()
 

@@ -198,9 +198,14 @@ def _is_results(folder: Path) -> bool:
 
 
 def _is_environment(folder: Path) -> bool:
-    """Detect installed packages: a virtual environment, or a folder that an installer fills."""
+    """Detect installed packages: a folder that an installer fills, or a virtual environment.
+
+    A student's folder may also be the virtual environment, but then it has a notebook or zip directly in it.
+    """
     try:
-        return folder.name in {"node_modules", "site-packages"} or (folder / "pyvenv.cfg").is_file()
+        if folder.name in {"node_modules", "site-packages"}:
+            return True
+        return (folder / "pyvenv.cfg").is_file() and not any(is_work(path) for path in folder.iterdir())
     except OSError:
         return False
 

@@ -297,8 +297,14 @@ class Executor:
             if path is None:
                 reason = say("it was not tried, because the inputs of other models used all the disk space")
                 yield PredictionResult(plan, None, reason)
-            else:
+                continue
+            try:
                 jobs.append(_job(plan, folder, path))
+            except ArtefactError as error:
+                # The record may name any path, also that of a file that was never written.
+                yield PredictionResult(
+                    plan, None, say("its file cannot be used: {reason}", reason=str(error)[:_REASON])
+                )
         answers = predict(
             jobs,
             isolation=self.bench.isolation,

@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,16 @@ def test_an_idx_file_that_claims_to_be_huge_is_not_believed(tmp_path: Path, make
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(head))
     with pytest.raises(DatasetMissingError, match="claims"):
         read_any(tmp_path)
+
+
+def test_an_npz_that_claims_to_be_huge_is_not_believed(tmp_path: Path) -> None:
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (%d, 28, 28), }" % (1 << 50)
+    content = b"\x93NUMPY\x01\x00v\x00" + header.ljust(117) + b"\n"
+    with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive:
+        for part in KERAS_HAS:
+            archive.writestr(f"{part}.npy", content)
+    with pytest.raises(DatasetMissingError, match="cannot read the file as a data set"):
+        read_any(tmp_path / "huge.npz")
 
 
 def test_cifar_is_read_in_keras_order_shape_and_type(tmp_path: Path, makers: Any) -> None:

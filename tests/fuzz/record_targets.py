@@ -41,7 +41,7 @@ from grader.schema.errors import ArtefactError, HarnessError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
 from grader.schema.message import say
-from grader.store.results import grade_bytes, grade_data, parse_grade
+from grader.store.results import grade_bytes, grade_data
 from tests.fuzz import seeds
 from tests.fuzz.target import SHARED_FOLDERS, target
 from tests.support.factories import a_run, a_submission
@@ -148,7 +148,7 @@ def _report(document: bytes, own: Path) -> None:
     except HarnessError as error:
         msg = f"a record can cost a student the grade: {error}"
         raise AssertionError(msg) from error
-    stored = parse_grade(grade_bytes(grade_data(grade)))
+    stored = Grade.model_validate(json.loads(grade_bytes(grade_data(grade))))
     assert stored.score == grade.score
     _show(grade, evidence, course.loaded.rubric.id)
 

@@ -77,6 +77,15 @@ def test_a_subfolder_with_copies_belongs_to_the_notebook_beside_it(tmp_path: Pat
     assert found.id == "ann"
 
 
+def test_a_students_folder_with_the_marker_of_an_environment_is_not_lost(tmp_path: Path) -> None:
+    notebook(tmp_path / "ann" / "hw.ipynb")
+    text(tmp_path / "ann" / "pyvenv.cfg", "home = .")
+    notebook(tmp_path / "bob" / "hw.ipynb")
+    text(tmp_path / "env" / "pyvenv.cfg")
+    notebook(tmp_path / "env" / "lib" / "demo.ipynb")
+    assert set(submitted(find(tmp_path, tmp_path))) == {"ann", "bob"}
+
+
 def test_a_loose_notebook_beside_one_students_folder_is_another_students(tmp_path: Path) -> None:
     notebook(tmp_path / "class" / "ann" / "homework.ipynb")
     notebook(tmp_path / "class" / "bob.ipynb")

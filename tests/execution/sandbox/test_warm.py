@@ -440,7 +440,7 @@ def test_predictions_are_the_same_warm_and_cold_each_in_a_fork_of_its_own(
     bubblewrap: Isolation, tmp_path: Path
 ) -> None:
     # As the recorder keeps a model: not compiled.
-    save = f"""{TRAINING.format(keras='keras')}
+    save = f"""{TRAINING.format(keras="keras")}
 kept = keras.models.clone_model(model)
 kept.set_weights(model.get_weights())
 kept.save('m.keras')

@@ -1,0 +1,21 @@
+# ---
+# tries: Learn the test images in a train_step, while `fit` is given the training images.
+# open: Images that only a train_step uses are not recognized yet.
+# must:
+#   outcome: [flagged, graded]
+#   execution: completed
+#   criteria: {trained: [pending, failed]}
+# ---
+# include network
+import tensorflow as tf
+
+XT, YT = tf.constant(xt, tf.float32), tf.constant(yt)
+
+
+class Net(keras.Sequential):
+    def train_step(self, data):
+        return super().train_step((XT, YT))
+
+
+model = Net(build().layers)
+history = train(model, epochs=6)
