@@ -25,7 +25,7 @@ from ..hooking.randomness import untouched_randomness
 from ..record.events import MAX_ITEMS, MAX_REASON, ArrayDescription, Kept, KeptFormat, Unkept
 from ..record.predictions import MAX_OUTPUTS
 from ..record.recorder import Recorder
-from .fingerprints import Fingerprints
+from .fingerprints import Fingerprints, statistical
 from .keras_archive import save
 from .model_book import ModelBook
 from .preparation import affine_from_sample, prepared_test_images
@@ -266,11 +266,14 @@ class Keeper:
 
     def _tell(self, model_id: str, form: KeptFormat, path: str, known: _Kept, *, custom: bool) -> None:
         event = Kept(kind="kept", model=model_id, format=form, path=path, after=known.after, custom=custom)
-        found = self._guard.quietly(digests, known.model())
-        if found is not None:
-            event["digests"] = found
-            event["unexplained"] = self.fingerprints.unexplained(model_id, found)[:MAX_ITEMS]
+        self._guard.quietly(self._add_fingerprints, event, known.model())
         self._recorder.log.write(event)
+
+    def _add_fingerprints(self, event: Kept, model: Any) -> None:
+        event["digests"] = digests(model)
+        ignored = statistical(model)
+        compared = {name: digest for name, digest in event["digests"].items() if name not in ignored}
+        event["unexplained"] = self.fingerprints.unexplained(event["model"], compared)[:MAX_ITEMS]
 
     def _write(self, model_id: str, known: _Kept, target: Path, write: Callable[[Path], Any]) -> Any:
         """Write to a temporary path and rename it, so that a killed kernel leaves the old or the new state."""

@@ -9,12 +9,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..describe.models import digests, numbers, weights_of
+from ..describe.models import ancestor, digests, leaves, numbers, weights_of
 
-__all__ = ["Fingerprints", "averaged", "sample"]
+__all__ = ["Fingerprints", "averaged", "sample", "statistical"]
 
 _SAMPLED_WEIGHTS = 40
 _SAMPLED_VALUES = 16
+_STATISTICS = ("moving_mean", "moving_variance")
 _PLACE = int.from_bytes(os.urandom(4), "big")
 
 
@@ -60,6 +61,19 @@ class Fingerprints:
         return [name for name, digest in now.items() if digest not in self._made and digest not in first]
 
 
+def statistical(model: Any) -> frozenset[str]:
+    """Return the names of Keras's own layers with running statistics, which also calls outside of a training change.
+
+    Args:
+        model: A model of either dialect.
+    """
+    return frozenset(
+        name
+        for name, layer in leaves(model)
+        if type(layer).__name__ == "BatchNormalization" and ancestor(layer) is type(layer)
+    )
+
+
 def averaged(model: Any) -> dict[str, str]:
     """Hash each layer's moving averages, which an optimizer with `use_ema` puts in place of the weights.
 
@@ -84,7 +98,8 @@ def sample(model: Any) -> bytes:
     Args:
         model: A model of either dialect.
     """
-    weights = _spread(weights_of(model), _SAMPLED_WEIGHTS)
+    weights = [weight for weight in weights_of(model) if not any(word in weight.name for word in _STATISTICS)]
+    weights = _spread(weights, _SAMPLED_WEIGHTS)
     return b"".join(_spread(numbers(weight).reshape(-1), _SAMPLED_VALUES).tobytes() for weight in weights)
 
 

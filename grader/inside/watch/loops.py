@@ -300,10 +300,22 @@ class LoopWatch:
             model = loop.model()
             if model is None:
                 return
-            loop.sample = self._guard.quietly(sample, model) or b""
+            self._guard.quietly(self._sample, loop, model)
             if loop.calls > 1 and self._keeper.is_due(model):
                 self._guard.quietly(self.note_weights, model)
                 self._guard.quietly(self._keeper.epoch_ended, model, loop.event)
+
+    def _sample(self, loop: _Loop, model: Any) -> None:
+        """Note some of the weights after a step, also for loops whose models share layers with this one."""
+        loop.sample = sample(model)
+        if len(self._loops) == 1:
+            return
+        layers = self._book.entry(model).layers
+        for other in self._loops.values():
+            held = other.model()
+            running = other is not loop and other.fit is not None and held is not None
+            if running and self._book.entry(held).layers & layers:
+                other.sample = sample(held)
 
     def note_weights(self, model: Any) -> None:
         """Note that the student's code copies a model's weights now, for example those of the best epoch.

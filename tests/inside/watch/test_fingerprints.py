@@ -113,6 +113,15 @@ def _(m):
 @case("honest batches")
 def _(m):
     for _ in range(3): m.train_on_batch(x, y)
+@case("honest statistics of a later call")
+def _(m): fit(m); fit(m, 1); m(x, training=True)
+@case("honest loop with a later call")
+def _(m): loop(m); m(x, training=True)
+@case("honest loops over shared layers")
+def _(m):
+    whole = keras.Sequential([keras.Input((8,)), m.layers[0], layers.Dense(3)]); whole.compile("adam", loss)
+    for _ in range(3): whole.train_on_batch(x, y); m.train_on_batch(x, y)
+    made["honest whole model"] = whole
 @case("honest pretrained")
 def _(m):
     other = net(); fit(other); m.set_weights(other.get_weights()); m.layers[0].trainable = False
