@@ -226,7 +226,6 @@ class _Call:
         isolation = self.isolation.for_run()
         by_files = isolation.name in _BY_FILES
         most = sum(_LINE_BYTES + _most_bytes(len(order.given)) for order in orders.values())
-        answers = AnswerSocket(folder / "answers", most)
         try:
             layout = make_layout(folder, isolation, work=False)
             request = _request(jobs, layout, orders)
@@ -265,7 +264,7 @@ class _Call:
                 return None
 
             budget = Budget(limits.memory_bytes, limits.processes, disk_bytes=limits.disk_bytes, folders=layout.written)
-            with answers:
+            with AnswerSocket(folder / "answers", most) as answers:
                 finished = run_to_end(
                     [str(self.python), "-m", self.module, asked],
                     isolation=isolation,
