@@ -136,14 +136,15 @@ def constant(content: bytes, *axes: int) -> bytes:
     return field(2, "Const") + field(5, field(1, "value") + field(2, field(8, tensor)))
 
 
-def test_the_numbers_of_variables_and_constants_are_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("copies", "counted"), [(1, 63), (2, 63), (5, 3 * 63)])
+def test_the_numbers_of_variables_and_constants_are_counted(tmp_path: Path, copies: int, counted: int) -> None:
     graph = field(1, constant(bytes(400), 10, 10)) + field(2, field(1, function("serve", constant(bytes(80), 4, 5))))
-    variable = field(1, field(7, b"\x08\x01" + shape(3, 3, 7)))
-    objects = field(2, field(1, "serve") + field(2, b"")) + variable
+    variable = field(1, field(7, b"\x08\x01" + shape(3, 3, 7) + field(6, "kernel")))
+    objects = field(2, field(1, "serve") + field(2, b"")) + variable * copies
     folder = tmp_path / "m"
     folder.mkdir()
     (folder / "saved_model.pb").write_bytes(field(2, field(2, graph) + field(7, objects)))
-    assert read_graph(folder).numbers == 100 + 20 + 63
+    assert read_graph(folder).numbers == 100 + 20 + counted
 
 
 def test_small_constants_and_repeated_numbers_hold_no_table(tmp_path: Path) -> None:
