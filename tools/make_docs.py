@@ -269,8 +269,8 @@ Constant images have fingerprint 0. A negative scale changes it.
 _PREDICTOR_INTRODUCTION = f"""\
 `python -m inside.predictor REQUEST.json` runs in its own sandbox, without student code and labels. For each job
 of the request it writes `out/<id>.npy` (float32, one row of outputs per image, at most {predictions.MAX_OUTPUTS:,}
-columns) and appends a line to `out/results.jsonl`. A crash in one job loses only that job: the rest are tried in a new
-process.
+columns) and appends a line to `out/results.jsonl`. With `socket`, both go to a socket that operations on files cannot
+open. A crash in one job loses only that job: the rest are tried in a new process.
 """
 
 _DIAGNOSTICS_SETTINGS = """\

@@ -31,6 +31,8 @@ __all__ = ["apply_predictions", "recorded_results"]
 
 _RELIABLE = ("predictions", "saved_model", "keras")
 """Saved forms of a model, the most reliable last: layers of Keras alone, a graph, the notebook's own process."""
+_FEW_NUMBERS, _SMALL_PART = 200, 10
+"""A model may hold this many numbers, and one for this many parameters, that are not counted: seeds, a fixed filter."""
 _FEWEST_ROWS = 20
 """Number of predicted rows from which an activation is concluded."""
 _ROUNDING = 0.01
@@ -81,11 +83,16 @@ def apply_predictions(
         if fact is not None:
             accuracies[key] = fact
         if key[0] in models and key[-1] == "trained":
-            models[key[0]] = _with_outputs(_verified(evidence, models[key[0]], group, problems), group)
+            models[key[0]] = _with_outputs(_verified(_in_graph(models[key[0]], group), group, problems), group)
             if fact is None and failure:
                 models[key[0]] = models[key[0]].model_copy(update={"unkept_reason": failure})
                 name = models[key[0]].name
                 problems.append(say("no accuracy of the model {model:code}: {reason}", model=name, reason=failure))
+    problems += [
+        say("{model:code}: {doubt}", model=model.name, doubt=model.doubt)
+        for model in models.values()
+        if model.doubt is not None
+    ]
     return evidence.model_copy(
         update={
             "accuracies": tuple(accuracies.values()),
@@ -275,8 +282,12 @@ def _accuracy(
 
 
 def _doubt(result: PredictionResult) -> Message | None:
-    """Explain that answers to equal images differ, unless the model's own layers are random."""
-    if not result.unequal or (result.file is not None and result.file.varies):
+    """Explain that answers to equal images differ, unless the model's own layers are random.
+
+    In a random order, random numbers help nobody to the right answers.
+    """
+    random = (result.file is not None and result.file.varies) or (result.graph is not None and result.graph.random)
+    if not result.unequal or random:
         return None
     return say_count(
         "{count:number} image that the model was given twice, at random places, got two different answers",
@@ -320,9 +331,14 @@ def _activation_of(rows: NDArray[Any]) -> Literal["linear", "sigmoid", "softmax"
     return "softmax" if sums_to_one else "sigmoid"
 
 
-def _verified(
-    evidence: Evidence, model: ModelFact, group: Sequence[PredictionResult], problems: list[MessageLike]
-) -> ModelFact:
+def _in_graph(model: ModelFact, group: Sequence[PredictionResult]) -> ModelFact:
+    """Doubt a model whose graph holds more numbers than its recorded parameters."""
+    held = max((each.graph.numbers for each in group if each.graph is not None), default=0)
+    doubt = _hidden(held - (model.parameters or 0), model.parameters)
+    return model if doubt is None else model.model_copy(update={"doubt": doubt})
+
+
+def _verified(model: ModelFact, group: Sequence[PredictionResult], problems: list[MessageLike]) -> ModelFact:
     """Replace the recorder's description by the predictor's, if that is complete and the model's file says the same.
 
     A graph can say anything about itself, so the structure of a SavedModel stays recorded.
@@ -344,9 +360,12 @@ def _verified(
         )
         problems.append(unlike)
         return model
-    doubt = _difference(model, seen) or _changed(evidence, model, done.file)
-    if doubt is not None:
-        problems.append(say("{model:code}: {doubt}", model=model.name, doubt=doubt))
+    doubt = (
+        _difference(model, seen)
+        or _exchanged(model, done.file)
+        or _hidden(done.file.constants, seen.parameters)
+        or model.doubt
+    )
     return model.model_copy(
         update={
             "cls": seen.cls,
@@ -376,27 +395,30 @@ def _difference(recorded: ModelFact, kept: ModelFact) -> Message | None:
     return None
 
 
-def _changed(evidence: Evidence, model: ModelFact, file: KerasFile) -> Message | None:
-    """Explain that the kept weights are not those of the end of any training, nor loaded ones."""
-    fits = evidence.fits_of(model.id)
-    if not fits or not fits[-1].digests_after or model.kept_after == fits[-1].event:
-        # Weights between two epochs have no digest.
+def _hidden(more: int, parameters: int | None) -> Message | None:
+    """Explain that a model holds many numbers that are not counted as parameters, such as a table of answers.
+
+    Args:
+        more: How many numbers it holds in addition to the parameters.
+        parameters: Number of its parameters; None if it is unknown.
+    """
+    if parameters is None or more <= _FEW_NUMBERS + parameters // _SMALL_PART:
         return None
-    seen = {
-        digest
-        for digests in (
-            *(fit.digests_before for fit in evidence.fits),
-            *(fit.digests_after for fit in evidence.fits),
-            *(save.digests for save in evidence.saves),
-        )
-        for digest in digests.values()
-    }
-    changed = len(file.digests - seen)
+    return say(
+        "the saved model holds {stored:number} numbers in addition to its {parameters:number} parameters",
+        stored=more,
+        parameters=parameters,
+    )
+
+
+def _exchanged(model: ModelFact, file: KerasFile) -> Message | None:
+    """Explain that the file has other weights than the recorder saved."""
+    changed = len(file.digests.difference(model.kept_digests)) if model.kept_digests else 0
     if not changed:
         return None
     return say_count(
-        "the weights of {count:number} layer of the kept model are not those of the end of its training",
-        "the weights of {count:number} layers of the kept model are not those of the end of its training",
+        "the weights of {count:number} layer in the model's file are not those that the recorder saved",
+        "the weights of {count:number} layers in the model's file are not those that the recorder saved",
         changed,
     )
 

@@ -40,6 +40,7 @@ from grader.evidence.variables import read_variables
 from grader.facts.gaps import ALL_KINDS, ARRAY_KINDS, KERAS_KINDS, PARTS
 from grader.facts.metrics import is_accuracy_class, is_metric_key
 from grader.inside.record.events import (
+    MAX_ITEMS,
     MAX_LINES,
     MAX_POINTS,
     RECORD_VERSION,
@@ -96,7 +97,7 @@ from grader.schema.evidence import (
     SaveFact,
     TrainableFact,
 )
-from grader.schema.message import MessageLike, literal, say, say_count
+from grader.schema.message import Message, MessageLike, literal, say, say_count
 from grader.schema.submission import Run
 
 __all__ = ["build_evidence"]
@@ -104,6 +105,8 @@ __all__ = ["build_evidence"]
 _Event = TypeVar("_Event", bound=Mapping[str, object])
 
 _MAX_EVENTS = 300_000
+_NAMED_LAYERS = 5
+"""Number of layers that a message names."""
 _MAX_FACTS = 5_000
 """Limit of facts of one kind, against notebooks that try to overload the grader."""
 _WAYS: tuple[Literal["call", "predict"], ...] = ("call", "predict")
@@ -182,6 +185,9 @@ class _Kept:
     after: int
     """Number of the last event that changed its weights."""
     custom: bool
+    digests: Mapping[str, str]
+    unexplained: tuple[str, ...]
+    """Layers with weights that no training made."""
 
     def rank(self) -> int:
         """Rank by reliability; a model with the student's own code rarely loads without that code."""
@@ -364,7 +370,8 @@ class _Builder:
                     "artefact": forms[0].path,
                     "artefact_format": forms[0].form,
                     "fallbacks": {each.form: each.path for each in forms[1:]},
-                    "kept_after": newest,
+                    "kept_digests": tuple(sorted(set(forms[0].digests.values()))),
+                    "doubt": _unexplained(forms),
                 }
             yield model.model_copy(update=update)
 
@@ -545,7 +552,9 @@ class _Builder:
                 self._later[model] = path
             return
         after = as_int(event["after"], 0, at.n) or 0
-        self._kept.setdefault(model, {})[form] = _Kept(form, path, after, as_bool(event["custom"]) is True)
+        custom = as_bool(event["custom"]) is True
+        strange = as_texts(event["unexplained"], MAX_ITEMS, 200)
+        self._kept.setdefault(model, {})[form] = _Kept(form, path, after, custom, digests_of(event["digests"]), strange)
 
     def _unkeep(self, event: Unkept, _: Moment) -> None:
         if len(self._unkept) < _MAX_MODELS:
@@ -609,6 +618,19 @@ class _Builder:
             value=as_float(event["value"]),
         )
         self._add("ignored", fact)
+
+
+def _unexplained(forms: Sequence[_Kept]) -> Message | None:
+    """Explain that the saved weights are not the result of the record's trainings."""
+    layers = next((each.unexplained for each in forms if each.unexplained), ())
+    if not layers:
+        return None
+    return say_count(
+        "no training made the weights of {count:number} layer of the saved model ({layers:code list})",
+        "no training made the weights of {count:number} layers of the saved model ({layers:code list})",
+        len(layers),
+        layers=layers[:_NAMED_LAYERS],
+    )
 
 
 def _reads(

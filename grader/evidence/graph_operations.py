@@ -1,6 +1,6 @@
 """The operations of TensorFlow that a graph may consist of: they compute, and do nothing else."""
 
-__all__ = ["is_pure", "seeds"]
+__all__ = ["draws", "is_pure", "seeds"]
 
 _PURE = frozenset(
     word
@@ -48,7 +48,8 @@ _PURE = frozenset(
     )
     for word in line.split()
 )
-_DRAWS = "StatelessRandom"
+_DRAWS = ("StatelessRandom", "StatelessTruncated", "Random", "TruncatedNormal", "Multinomial", "StatelessMultinomial")
+_SEEDED = "StatelessRandom"
 
 
 def is_pure(operation: str) -> bool:
@@ -67,4 +68,13 @@ def seeds(operation: str, together: set[str]) -> bool:
         operation: Its name in TensorFlow.
         together: All operations of its function.
     """
-    return operation == "AssignVariableOp" and any(each.startswith(_DRAWS) for each in together)
+    return operation == "AssignVariableOp" and any(each.startswith(_SEEDED) for each in together)
+
+
+def draws(operation: str) -> bool:
+    """Whether an operation draws random numbers.
+
+    Args:
+        operation: Its name in TensorFlow.
+    """
+    return operation.startswith(_DRAWS)

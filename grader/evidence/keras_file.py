@@ -27,9 +27,13 @@ _MOST_CONFIG = 8 << 20
 _MOST_WEIGHTS = 2 << 30
 _MOST_DEPTH = 100
 _CHUNK = 1 << 20
+_SHORT_LIST = 16
+"""Lists of at most this many numbers are shapes, sizes and the like."""
 _UNCOUNTED = re.compile(r"(metrics|optimizer)/.*|(.*/)?(seed_generator|random_generator)(_\d+)?/.*")
 """What only a training needs, and states of random layers, which are not counted as parameters."""
 _LAYER = re.compile(r"(?P<layer>(.*/)?layers/[^/]+)/vars/(?P<number>\d+)")
+_OPERATIONS = ("keras.src.ops.", "keras.src.activations.")
+"""Modules of Keras 3 whose classes are operations on tensors, and no layers."""
 _NOT_COMPARED = frozenset({"name", "dtype", "operands", "function", "layers", "trainable"})
 
 
@@ -46,6 +50,12 @@ class KerasFile:
     def parameters(self) -> int:
         """Number of parameters."""
         return sum(array.count for path, array in self.arrays.items() if not _UNCOUNTED.fullmatch(path))
+
+    @property
+    def constants(self) -> int:
+        """How many numbers the settings hold in longer lists, besides the parameters."""
+        sizes = (_numbers(part) for part in _lists(self.config))
+        return sum(size for size in sizes if size > _SHORT_LIST)
 
     @property
     def varies(self) -> bool:
@@ -149,6 +159,40 @@ def _objects(config: Any) -> Iterator[Mapping[str, Any]]:
             waiting += item
 
 
+def _lists(config: Any) -> Iterator[list[Any]]:
+    """Yield every list that is not inside another list."""
+    waiting = [config]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting += item.values()
+        elif isinstance(item, list):
+            yield item
+            waiting += _dictionaries(item)
+
+
+def _dictionaries(items: list[Any]) -> Iterator[dict[str, Any]]:
+    waiting = list(items)
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            yield item
+        elif isinstance(item, list):
+            waiting += item
+
+
+def _numbers(items: list[Any]) -> int:
+    """Count the numbers of a list and of the lists in it."""
+    count, waiting = 0, list(items)
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += item
+        elif isinstance(item, (int, float)) and not isinstance(item, bool):
+            count += 1
+    return count
+
+
 def _input_shape(config: Mapping[str, Any]) -> tuple[int | None, ...] | None:
     """Find the shape of the only input; None if there are several, or none is stated."""
     shapes = [
@@ -185,7 +229,7 @@ def _same_layers(said: Sequence[LayerFact], config: Mapping[str, Any], depth: in
 
 def _same_layer(said: LayerFact, written: Mapping[str, Any], depth: int) -> bool:
     name, module = written.get("class_name"), str(written.get("module") or "")
-    if module.startswith("keras.src.ops."):
+    if module.startswith(_OPERATIONS):
         return said.cls == "Operation" and said.config.get("function") == name
     if said.cls != name or not _same_wiring(said, written):
         return False
@@ -220,4 +264,7 @@ def _same(said: Any, written: Any) -> bool:
         return all(key in written and _same(value, written[key]) for key, value in said.items() if key != "dtype")
     if isinstance(said, (list, tuple)) and isinstance(written, list):
         return len(said) <= len(written) and all(map(_same, said, written))
+    if isinstance(said, (list, tuple)) and len(said) == 1:
+        # Keras 2 holds some numbers as arrays without an axis.
+        said = said[0]
     return bool(said == written)

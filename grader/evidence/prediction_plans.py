@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from grader.evidence.artefacts import ArrayReader
 from grader.evidence.keras_file import KerasFile
 from grader.evidence.provenance import DatasetIndex
+from grader.evidence.saved_model import Graph
 from grader.evidence.transform import PixelMap, Preparation, describe_transform, prepare_images
 from grader.facts.layers import final_activation
 from grader.facts.recognition import known_rows
@@ -137,6 +138,8 @@ class PredictionResult:
     """The content of the model's file as data; None for other forms, or if the file cannot be read."""
     unequal: int = 0
     """Number of images that were given twice and got two different answers."""
+    graph: Graph | None = None
+    """The content of a SavedModel as data; None for other forms."""
 
 
 def whole_split(index: DatasetIndex, split: str) -> Task:

@@ -4,13 +4,14 @@ A graph is a program: its operations can read and write files, call Python, and 
 """
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grader.evidence.graph_operations import is_pure, seeds
+from grader.evidence.graph_operations import draws, is_pure, seeds
 
-__all__ = ["MalformedGraphError", "foreign_operation"]
+__all__ = ["Graph", "MalformedGraphError", "read_graph"]
 
 _MOST_BYTES = 256 << 20
 _MOST_FIELDS = 10_000_000
@@ -22,6 +23,9 @@ _PARTS = re.compile(r"saved_model\.pb|fingerprint\.pb|keras_metadata\.pb|variabl
 _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
 _NAMED = 128
 """Longest name of an operation in a message."""
+_MOST_NUMBERS = 1 << 40
+_SMALL_CONSTANT = 16
+"""Constants with at most this many numbers are shapes and axes."""
 
 
 class MalformedGraphError(ValueError):
@@ -36,17 +40,26 @@ class _Function:
     calls: set[str] = field(default_factory=set)
 
 
-def foreign_operation(folder: Path) -> str | None:
-    """Find an operation of a SavedModel that does more than compute.
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What a SavedModel consists of."""
+
+    foreign: str | None
+    """Name of an operation that does more than compute; None if there is none."""
+    numbers: int
+    """How many numbers its variables and its larger constants hold."""
+    random: bool = False
+    """Whether it draws random numbers, so that two answers to one image may differ."""
+
+
+def read_graph(folder: Path) -> Graph:
+    """Read the operations and the sizes of a SavedModel.
 
     Every function counts that belongs to the loaded object. The functions that save and restore the weights are part
     of each SavedModel and are not called after the loading, unless another function names them.
 
     Args:
         folder: The folder of an untrusted SavedModel.
-
-    Returns:
-        Name of the operation; None if there is none.
 
     Raises:
         MalformedGraphError: The file is damaged, or was not written by TensorFlow 2.
@@ -70,10 +83,13 @@ def foreign_operation(folder: Path) -> str | None:
     if not served:
         msg = "it serves no function"
         raise MalformedGraphError(msg)
-    return _first_foreign(functions, served)
+    called = list(_called(functions, served))
+    random = any(draws(operation) for function in called for operation in function.operations)
+    return Graph(_first_foreign(called, functions), reader.numbers, random)
 
 
-def _first_foreign(functions: dict[str, _Function], served: set[str]) -> str | None:
+def _called(functions: Mapping[str, _Function], served: set[str]) -> Iterator[_Function]:
+    """Yield the served functions and all that they call."""
     waiting, seen = sorted(served), set(served)
     while waiting:
         name = waiting.pop()
@@ -81,15 +97,22 @@ def _first_foreign(functions: dict[str, _Function], served: set[str]) -> str | N
         if function is None:
             msg = f"it has no function {name[:_NAMED]!r}"
             raise MalformedGraphError(msg)
-        for operation in sorted(function.operations):
-            if operation in functions:
-                function.calls.add(operation)
-            elif not is_pure(operation) and not seeds(operation, function.operations):
-                return operation[:_NAMED]
-        fresh = function.calls - seen
-        seen |= fresh
-        waiting += fresh
-    return None
+        yield function
+        called = function.calls | (function.operations & functions.keys())
+        waiting += called - seen
+        seen |= called
+
+
+def _first_foreign(called: Iterable[_Function], functions: Mapping[str, _Function]) -> str | None:
+    return next(
+        (
+            operation[:_NAMED]
+            for function in called
+            for operation in sorted(function.operations - functions.keys())
+            if not is_pure(operation) and not seeds(operation, function.operations)
+        ),
+        None,
+    )
 
 
 class _Reader:
@@ -97,6 +120,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._left = _MOST_FIELDS
+        self.numbers = 0
 
     def only_graph(self, content: bytes) -> list[tuple[int, int | bytes]]:
         """Return the fields of the only graph of a SavedModel."""
@@ -110,6 +134,8 @@ class _Reader:
         """Return the functions of a graph by their names. Gradients are not read: only a training calls them."""
         functions: dict[str, _Function] = {}
         for number, value in self._fields(graph):
+            if number == 1:  # a node outside of functions, whose constant a function may use
+                self._node(_need_bytes(value), _Function())
             if number != 2:  # noqa: PLR2004 - library
                 continue
             for inner, content in self._fields(_need_bytes(value)):
@@ -123,12 +149,20 @@ class _Reader:
         return functions
 
     def served(self, graph: bytes) -> set[str]:
-        """List the functions that belong to the loaded object."""
-        return {
-            self._name(value)
-            for number, value in self._fields(graph)
-            if number == 2  # noqa: PLR2004 - concrete_functions
-        }
+        """List the functions that belong to the loaded object, and count the numbers of its variables."""
+        names: set[str] = set()
+        variables: Counter[tuple[object, int]] = Counter()
+        for number, value in self._fields(graph):
+            if number == 2:  # noqa: PLR2004 - concrete_functions
+                names.add(self._name(value))
+            elif number == 1:
+                for inner, variable in self._fields(_need_bytes(value)):
+                    if inner == 7:  # noqa: PLR2004 - variable
+                        content = _need_bytes(variable)
+                        variables[dict(self._fields(content)).get(6), self._size(content)] += 1
+        # Keras 3 exports most variables twice, with the same name.
+        self.numbers += sum(size * -(-count // 2) for (_, size), count in variables.items())
+        return names
 
     def _function(self, content: bytes) -> tuple[str, _Function]:
         name, function = "", _Function()
@@ -144,7 +178,30 @@ class _Reader:
             if number == 2:  # noqa: PLR2004 - op
                 function.operations.add(_text(value))
             elif number == 5:  # noqa: PLR2004 - attr
-                function.calls |= set(self._in_attribute(_need_bytes(value)))
+                entry = _need_bytes(value)
+                function.calls |= set(self._in_attribute(entry))
+                self._count_constants(entry)
+
+    def _count_constants(self, attribute: bytes) -> None:
+        for number, value in self._fields(attribute):
+            if number == 2:  # noqa: PLR2004 - value
+                for inner, tensor in self._fields(_need_bytes(value)):
+                    if inner == 8:  # noqa: PLR2004 - tensor
+                        content = _need_bytes(tensor)
+                        # A tensor of equal numbers is written with fewer bytes than it has numbers.
+                        size = min(self._size(content), len(content))
+                        self.numbers += size if size > _SMALL_CONSTANT else 0
+
+    def _size(self, content: bytes) -> int:
+        """Return the number of numbers in a variable or a tensor, whose shape is the second field."""
+        size = 1
+        for number, shape in self._fields(content):
+            if number == 2 and isinstance(shape, bytes):  # noqa: PLR2004 - shape
+                for inner, axis in self._fields(shape):
+                    if inner == 2:  # noqa: PLR2004 - dim
+                        length = dict(self._fields(_need_bytes(axis))).get(1, 0)
+                        size *= min(length, _MOST_NUMBERS) if isinstance(length, int) else 1
+        return min(size, _MOST_NUMBERS)
 
     def _in_attribute(self, entry: bytes) -> Iterator[str]:
         """Yield the functions that an attribute names, alone, in a list, or as an argument of another function."""

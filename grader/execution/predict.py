@@ -6,13 +6,11 @@ one submission, since a malicious file could forge the answers of later jobs.
 """
 
 import json
-import os
 import shutil
-import stat
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -21,6 +19,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from grader.execution.answers import Answer, AnswerSocket, answers_in_folder
 from grader.execution.sandbox.confinement import confine
 from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits, gpu_binds
@@ -47,10 +46,11 @@ from grader.schema.rubric import RunSettings
 
 __all__ = ["PredictionJob", "PredictionLimits", "PredictionResult", "predict"]
 
-_RESULTS_BYTES = 16 << 20
 _LINE_BYTES = MAX_DESCRIPTION + (64 << 10)
 """Longest answer: a model description and the other keys."""
 _MODULE = "inside.predictor"
+_BY_FILES = frozenset({"container"})
+"""Isolations that pass no socket on."""
 _CHUNK = 1000
 _SECRET = np.random.default_rng()
 """Source of the orders and the sizes of batches, seeded by the operating system; no sandbox can know its state."""
@@ -173,11 +173,11 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         folder = Path(tempfile.mkdtemp(prefix="predict-", dir=scratch))
         # A new order for each process, so that a model cannot learn it from an earlier one.
         orders = {count: random_order(count, _SECRET) for count in {rows[job.id] for job in left}}
-        layout, finished = call.process(left, folder, {job.id: orders[rows[job.id]] for job in left})
-        answers = _answers(layout.out / "results.jsonl")
+        layout, finished, found = call.process(left, folder, {job.id: orders[rows[job.id]] for job in left})
+        answers = _answers(found)
         for job in left:
             if job.id in answers:
-                results[job.id] = _result(job, answers[job.id], layout.out, orders[rows[job.id]])
+                results[job.id] = _result(job, answers[job.id], orders[rows[job.id]])
         shutil.rmtree(layout.given, ignore_errors=True)
         waiting = [job for job in left if job.id not in results]
         if not waiting:
@@ -221,13 +221,16 @@ class _Call:
 
     def process(
         self, jobs: Sequence[PredictionJob], folder: Path, orders: Mapping[str, Order]
-    ) -> tuple[Layout, Finished]:
+    ) -> tuple[Layout, Finished, Iterable[Answer]]:
         """Run one process over some jobs, with the images of each job in its order."""
         limits = self.limits
         isolation = self.isolation.for_run()
+        by_files = isolation.name in _BY_FILES
+        most = sum(_LINE_BYTES + _most_bytes(len(order.given)) for order in orders.values())
         try:
             layout = make_layout(folder, isolation, work=False)
             request = _request(jobs, layout, orders)
+            request["socket"] = not by_files
             path = layout.code / "request.json"
             path.write_text(json.dumps(request), encoding="utf-8")
             path.chmod(0o644)
@@ -255,27 +258,29 @@ class _Call:
                     limits=bounds,
                     log=layout.log,
                     confinement=confinement,
+                    stdin=answers.descriptor,
                 )
                 with suppress(WarmRefusedError):  # the pool stores the reason
                     return self.warm.start(program)
                 return None
 
-            finished = run_to_end(
-                [str(self.python), "-m", self.module, asked],
-                isolation=isolation,
-                binds=binds,
-                env=layout.environment(self.python, self.device.environment(self.threads)),
-                cwd=layout.inner("code"),
-                limits=bounds,
-                budget=Budget(
-                    limits.memory_bytes, limits.processes, disk_bytes=limits.disk_bytes, folders=layout.written
-                ),
-                timeout=self.timeout,
-                log=layout.log,
-                starter=starter,
-                cores=self.threads,
-                confinement=confinement,
-            )
+            budget = Budget(limits.memory_bytes, limits.processes, disk_bytes=limits.disk_bytes, folders=layout.written)
+            with AnswerSocket(folder / "answers", most) as answers:
+                finished = run_to_end(
+                    [str(self.python), "-m", self.module, asked],
+                    isolation=isolation,
+                    binds=binds,
+                    env=layout.environment(self.python, self.device.environment(self.threads)),
+                    cwd=layout.inner("code"),
+                    limits=bounds,
+                    budget=budget,
+                    timeout=self.timeout,
+                    log=layout.log,
+                    starter=starter,
+                    cores=self.threads,
+                    confinement=confinement,
+                    stdin=answers.descriptor,
+                )
         except HarnessError as error:
             raise PredictorError(error.message, where=error.where, advice=error.advice) from error
         except OSError as error:
@@ -284,7 +289,8 @@ class _Call:
         if finished.outsider:
             message = f"the predictor was ended: {finished.outsider}"
             raise PredictorError(message, where=isolation.name, advice=MACHINE_ADVICE)
-        return layout, finished
+        found = answers_in_folder(layout.out, _LINE_BYTES) if by_files else answers.answers(_LINE_BYTES)
+        return layout, finished, found
 
 
 def _request(jobs: Sequence[PredictionJob], layout: Layout, orders: Mapping[str, Order]) -> Request:
@@ -332,39 +338,36 @@ def _rows(path: Path) -> int:
         raise PredictorError(message, where=str(path)) from error
 
 
-def _answers(path: Path) -> dict[str, JobResult]:
-    """Read the answers; skip lines that are not answers.
+def _answers(found: Iterable[Answer]) -> dict[str, tuple[JobResult, Answer]]:
+    """Read the lines of answers; skip those that are no results.
 
     Returns:
-        Job id → answer. A missing key is None, and a value may be of any type.
+        Job id → result and answer. A missing key of a result is None, and a value may be of any type.
     """
-    answers: dict[str, JobResult] = {}
-    try:
-        content = _read_plain(path, _RESULTS_BYTES)
-    except (OSError, ValueError):
-        return answers
-    for line in content.split(b"\n"):
-        if not line or len(line) > _LINE_BYTES:
-            continue
+    answers: dict[str, tuple[JobResult, Answer]] = {}
+    for answer in found:
         try:
-            answer = json.loads(line, parse_constant=lambda _: None)
+            result = json.loads(answer.line, parse_constant=lambda _: None)
         except (ValueError, RecursionError):
             continue
-        if isinstance(answer, dict) and isinstance(answer.get("id"), str):
-            whole = {**dict.fromkeys(JobResult.__required_keys__), **answer}
-            answers.setdefault(answer["id"], cast("JobResult", whole))
+        if isinstance(result, dict) and isinstance(result.get("id"), str):
+            whole = {**dict.fromkeys(JobResult.__required_keys__), **result}
+            answers.setdefault(result["id"], (cast("JobResult", whole), answer))
     return answers
 
 
-def _result(job: PredictionJob, answer: JobResult, out: Path, order: Order) -> PredictionResult:
+def _result(job: PredictionJob, answered: tuple[JobResult, Answer], order: Order) -> PredictionResult:
+    answer, source = answered
     result = PredictionResult(job.id, ok=False, seconds=_seconds(answer["seconds"]))
     description: object = answer["model"]
     result = replace(result, model=description if isinstance(description, dict) else None)
     if answer["ok"] is not True:
         error = str(answer["error"])[:MAX_ERROR] if answer["error"] else say("the model could not be used")
         return replace(result, error=error)
+    if source.size is None:
+        source = replace(source, file=source.file / f"{job.id}.npy")
     try:
-        outputs, first, second = order.undo(_read_outputs(out / f"{job.id}.npy", len(order.given)))
+        outputs, first, second = order.undo(_read_outputs(source, len(order.given)))
         parts = _parts(answer, outputs.shape[1])
         return replace(result, ok=True, outputs=outputs, parts=parts, unequal=count_unequal(first, second))
     except (OSError, ValueError) as error:
@@ -403,14 +406,14 @@ def _part(value: object) -> OutputPart | None:
     return OutputPart(name=name[:_NAME], shape=tuple(shape), start=start)
 
 
-def _read_outputs(path: Path, rows: int) -> np.ndarray:
-    """Read predictions after checking the file's header.
+def _read_outputs(source: Answer, rows: int) -> np.ndarray:
+    """Read predictions after checking their header.
 
     Raises:
-        ValueError: They are not float32 of shape (rows, 1 to 1,000), or the file's size does not match.
-        OSError: The file cannot be read.
+        ValueError: They are not float32 of shape (rows, 1 to 1,000), or their size does not match.
+        OSError: They cannot be read.
     """
-    content = _read_plain(path, LARGEST_HEAD + 16 + 4 * rows * MAX_OUTPUTS)
+    content = source.predictions(_most_bytes(rows))
     # The array is a view of the bytes, so a forged header cannot cause a large allocation.
     array = _parse_npy(content)
     if array.dtype != np.float32 or array.ndim != 2 or not 1 <= array.shape[1] <= MAX_OUTPUTS:  # noqa: PLR2004 — axes
@@ -420,6 +423,10 @@ def _read_outputs(path: Path, rows: int) -> np.ndarray:
         message = f"expected {rows} rows, got {array.shape[0]}"
         raise ValueError(message)
     return array.copy()
+
+
+def _most_bytes(rows: int) -> int:
+    return LARGEST_HEAD + 16 + 4 * rows * MAX_OUTPUTS
 
 
 def _parse_npy(content: bytes) -> np.ndarray:
@@ -432,17 +439,7 @@ def _parse_npy(content: bytes) -> np.ndarray:
     return flat.reshape(head.shape, order="F" if head.fortran else "C")
 
 
-def _read_plain(path: Path, most: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as source:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > most:
-            message = f"{path.name} is not a regular file of at most {most:,} bytes"
-            raise ValueError(message)
-        return source.read(most)
-
-
-def _check_started(finished: Finished, answers: Mapping[str, JobResult], log: Path) -> None:
+def _check_started(finished: Finished, answers: Mapping[str, object], log: Path) -> None:
     """Make sure that the predictor ran; if it did not, the log ends with an error of bubblewrap or Python.
 
     Raises:

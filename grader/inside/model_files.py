@@ -26,7 +26,7 @@ def _words(text: str) -> list[str]:
 
 _FAMILIES = "activations|constraints|dtype_policies|engine|initializers|layers|mixed_precision|models|ops|regularizers"
 _MODULES = re.compile(rf"(tf_)?keras(\.src|\._legacy)?(\.({_FAMILIES})(\.\w+)*)?|builtins")
-_OPERATIONS = re.compile(r"keras\.src\.ops\.(numpy|nn|math|image|linalg)")
+_OPERATIONS = re.compile(r"keras\.src\.(ops\.(numpy|nn|math|image|linalg)|activations\.activations)")
 """Modules of Keras 3 that contain operations on tensors, and no other class."""
 _OPERATION = re.compile(r"[A-Z][A-Za-z0-9]*")
 _PLAIN_OPERATIONS = frozenset({"Cast", "Slice", "StopGradient", "Unstack"})

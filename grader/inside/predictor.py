@@ -4,8 +4,10 @@
 model that crashes the process loses only its own result.
 """
 
+import io
 import json
 import os
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -34,6 +36,8 @@ from .record.predictions import (
 __all__ = ["main", "run_job"]
 
 Predict = Callable[[NDArray[Any]], Any]
+Answer = Callable[[JobResult, NDArray[np.float32] | None], None]
+"""Writes the result of a job, and its predictions if there are any."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,26 +57,54 @@ def main(arguments: list[str] | None = None) -> int:
     if request.get("version") != REQUEST_VERSION:
         msg = f"request version {request.get('version')!r}, expected {REQUEST_VERSION}"
         raise ValueError(msg)
-    out = Path(request["out"])
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "results.jsonl").open("a", encoding="utf-8") as results:
-        for job in request["jobs"]:
-            results.write(json.dumps(run_job(job, out), allow_nan=False) + "\n")
-            results.flush()
-            os.fsync(results.fileno())
+    answer = _through_socket() if request.get("socket") else _into(Path(request["out"]))
+    for job in request["jobs"]:
+        answer(*run_job(job))
     return 0
 
 
-def run_job(job: JobRequest, out: Path) -> JobResult:
-    """Load one model, predict, and write `<id>.npy`.
+def _through_socket() -> Answer:
+    """Return a function that writes results to the socket at descriptor 0."""
+    channel = os.dup(0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+
+    def answer(result: JobResult, rows: NDArray[np.float32] | None) -> None:
+        line, content = json.dumps(result, allow_nan=False).encode(), io.BytesIO()
+        if rows is not None:
+            np.save(content, rows, allow_pickle=False)
+        left = memoryview(struct.pack(">II", len(line), len(content.getbuffer())) + line + content.getvalue())
+        while left:
+            left = left[os.write(channel, left) :]
+
+    return answer
+
+
+def _into(out: Path) -> Answer:
+    """Return a function that writes results to a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+
+    def answer(result: JobResult, rows: NDArray[np.float32] | None) -> None:
+        if rows is not None:
+            np.save(out / f"{result['id']}.npy", rows, allow_pickle=False)
+        with (out / "results.jsonl").open("a", encoding="utf-8") as results:
+            results.write(json.dumps(result, allow_nan=False) + "\n")
+            results.flush()
+            os.fsync(results.fileno())
+
+    return answer
+
+
+def run_job(job: JobRequest) -> tuple[JobResult, NDArray[np.float32] | None]:
+    """Load one model, and predict.
 
     Args:
         job: The model and its images.
-        out: Folder for the predictions.
 
     Returns:
-        The result line.
+        The result line and the predictions; None without predictions.
     """
+    rows = None
     began = time.monotonic()
     result = JobResult(id=job["id"], ok=False, error=None, model=None, seconds=0.0)
     try:
@@ -80,12 +112,11 @@ def run_job(job: JobRequest, out: Path) -> JobResult:
         inputs = job.get("inputs")
         if inputs is not None:
             rows, result["outputs"] = _predict(predict, Path(inputs), int(job.get("batch_size", 256)))
-            np.save(out / f"{job['id']}.npy", rows, allow_pickle=False)
         result["ok"] = True
     except Exception as problem:
         result["error"] = f"{type(problem).__name__}: {problem}"[:MAX_ERROR]
     result["seconds"] = round(time.monotonic() - began, 4)
-    return result
+    return result, rows
 
 
 def _load(job: JobRequest) -> tuple[Predict, ModelStructure | None]:

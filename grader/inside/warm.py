@@ -50,7 +50,7 @@ NAMESPACES = {
 _NEWUSER = 0x10000000
 _GET_OWNER = 0xB701
 """`NS_GET_USERNS` of linux/nsfs.h: the user namespace that owns another namespace."""
-DESCRIPTORS = ("log", "status", "end", "go", "user", *NAMESPACES, "calls")
+DESCRIPTORS = ("log", "status", "end", "go", "input", "user", *NAMESPACES, "calls")
 """Names of a request's descriptors, in order; `calls` may be missing."""
 LOST = 70
 """Exit code of a sandbox whose attendant is gone."""
@@ -276,8 +276,7 @@ def _shut_in(job: Job, handed: Mapping[str, int], places: Mapping[str, int], giv
             if signal.getsignal(number) is signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    null = os.open("/dev/null", os.O_RDONLY)
-    for source, target in ((null, 0), (handed["log"], 1), (handed["log"], 2)):
+    for source, target in ((handed["input"], 0), (handed["log"], 1), (handed["log"], 2)):
         os.dup2(source, target)
     _close_all_but([handed[name] for name in ("status", "go", "calls") if name in handed])
     for name, value in job.limits.items():

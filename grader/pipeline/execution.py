@@ -20,7 +20,7 @@ from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
 from grader.evidence.keras_file import KerasFile, read_keras_file
 from grader.evidence.prediction_plans import PredictionPlan, PredictionResult, plan_inputs, plan_predictions
-from grader.evidence.saved_model import MalformedGraphError, foreign_operation
+from grader.evidence.saved_model import Graph, MalformedGraphError, read_graph
 from grader.execution.collect import CollectCaps, collect, read_record
 from grader.execution.predict import PredictionJob, PredictionLimits, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
@@ -288,8 +288,9 @@ class Executor:
             return
         inputs = _InputFiles(scratch / "inputs")
         jobs = []
+        graphs: dict[str, Graph | None] = {}
         for plan in by_id.values():
-            refused = _refusal(plan, folder)
+            graphs[plan.id], refused = _read_graph(plan, folder)
             if refused is not None:
                 yield PredictionResult(plan, None, refused)
                 continue
@@ -319,7 +320,14 @@ class Executor:
             plan = by_id[answer.id]
             file = _as_data(plan, folder)
             yield PredictionResult(
-                plan, answer.outputs, answer.error, answer.model, answer.parts, file=file, unequal=answer.unequal
+                plan,
+                answer.outputs,
+                answer.error,
+                answer.model,
+                answer.parts,
+                file=file,
+                unequal=answer.unequal,
+                graph=graphs[plan.id],
             )
 
 
@@ -436,17 +444,21 @@ class _InputFiles:
         return self._known[key]
 
 
-def _refusal(plan: PredictionPlan, folder: Path) -> Message | None:
-    """Explain why no sandbox loads a SavedModel: its graph does more than compute."""
+def _read_graph(plan: PredictionPlan, folder: Path) -> tuple[Graph | None, Message | None]:
+    """Read a SavedModel without TensorFlow.
+
+    Returns:
+        The graph, and the reason why no sandbox loads it; None and None for another form.
+    """
     if plan.format != "saved_model":
-        return None
+        return None, None
     try:
-        operation = foreign_operation(ArtefactFolder(folder).path(plan.artefact))
+        graph = read_graph(ArtefactFolder(folder).path(plan.artefact))
     except (OSError, MalformedGraphError, ArtefactError) as error:
-        return say("its graph cannot be read: {reason}", reason=str(error)[:_REASON])
-    if operation is None:
-        return None
-    return say("its graph uses the operation {name:code}, which may do more than compute", name=operation)
+        return None, say("its graph cannot be read: {reason}", reason=str(error)[:_REASON])
+    if graph.foreign is None:
+        return graph, None
+    return graph, say("its graph uses the operation {name:code}, which may do more than compute", name=graph.foreign)
 
 
 def _as_data(plan: PredictionPlan, folder: Path) -> KerasFile | None:

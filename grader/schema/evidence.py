@@ -264,9 +264,8 @@ class ModelFact(Document):
     """Id of the model that the same object was before `pop` removed layers with learned weights."""
     later_artefact: str | None = None
     """Path of the model after the training of another model changed shared layers; `.keras`."""
-    kept_after: int | None = None
-    """Number of the event whose weights the saved model has: the end of a training, or its start if it was saved
-    between two epochs."""
+    kept_digests: tuple[str, ...] = ()
+    """Digests of the layers' weights when the model was saved; empty if they were not recorded."""
     doubt: MessageLike | None = None
     """Reason why the kept model may not be the recorded one; a person judges all that depends on the model."""
 

@@ -13,6 +13,7 @@ from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.hdf5 import StoredArray
 from grader.evidence.keras_file import KerasFile
 from grader.evidence.prediction_plans import PredictionResult, plan_inputs, plan_predictions
+from grader.evidence.saved_model import Graph
 from grader.facts.language import english
 from grader.facts.layers import final_activation
 from grader.facts.statistics import wilson
@@ -142,7 +143,7 @@ def written(*layers: dict[str, Any]) -> dict[str, Any]:
     return {"class_name": "Sequential", "config": {"layers": list(layers)}}
 
 
-CONVOLUTION = {"class_name": "Conv2D", "config": {"name": "conv", "filters": 32, "strides": [1, 1]}}
+CONVOLUTION: dict[str, Any] = {"class_name": "Conv2D", "config": {"name": "conv", "filters": 32, "strides": [1, 1]}}
 
 
 def test_the_predictors_description_takes_the_place_of_the_recorded_one(
@@ -190,25 +191,52 @@ def test_a_description_that_the_models_file_does_not_confirm_is_not_believed(
         assert says(after.problems[0], unlike, model="cnn")
 
 
-@pytest.mark.parametrize(
-    ("digests", "kept_after", "doubted"),
-    [({"conv": "abc"}, None, False), ({"conv": "other"}, 99, True), ({"conv": "other"}, 0, False), ({}, 99, False)],
-)
-def test_weights_that_no_training_ended_with_are_left_to_a_person(  # noqa: PLR0913, PLR0917 - fixtures
+@pytest.mark.parametrize(("digests", "doubted"), [(("abc", "more"), False), (("other",), True), ((), False)])
+def test_weights_that_the_recorder_did_not_save_are_left_to_a_person(
     run: Run,
     indexes: Indexes,
     mnist: SimpleNamespace,
-    digests: dict[str, str],
-    kept_after: int | None,
+    digests: tuple[str, ...],
     doubted: bool,  # noqa: FBT001
 ) -> None:
-    evidence = evidence_of(run, array(), parameters=320, kept_after=kept_after)
-    fits = tuple(fit.model_copy(update={"digests_after": digests, "event": 0}) for fit in evidence.fits)
-    evidence = evidence.model_copy(update={"fits": fits})
+    evidence = evidence_of(run, array(), parameters=320, kept_digests=digests)
     truth, file = one_hot(mnist.y_test.astype(int)), content(written(CONVOLUTION))
     result = PredictionResult(only_plan(evidence, indexes), truth, description=DESCRIPTION, file=file)
-    model = apply_predictions(evidence, [result], indexes).models[0]
-    assert (model.assurance, model.doubt is not None) == (Assurance.VERIFIED, doubted)
+    after = apply_predictions(evidence, [result], indexes)
+    assert (after.models[0].assurance, after.models[0].doubt is not None) == (Assurance.VERIFIED, doubted)
+    assert len(after.problems) == doubted
+
+
+@pytest.mark.parametrize(("numbers", "doubted"), [(0, False), (200, False), (784, True)])
+def test_a_table_in_the_settings_of_a_model_is_left_to_a_person(
+    run: Run,
+    indexes: Indexes,
+    mnist: SimpleNamespace,
+    numbers: int,
+    doubted: bool,  # noqa: FBT001
+) -> None:
+    table = [[0.5] * 28] * (numbers // 28)
+    layer = {**CONVOLUTION, "config": {**CONVOLUTION["config"], "table": [{"value": table}]}}
+    evidence = evidence_of(run, array(), parameters=320)
+    truth, file = one_hot(mnist.y_test.astype(int)), content(written(layer))
+    result = PredictionResult(only_plan(evidence, indexes), truth, description=DESCRIPTION, file=file)
+    (model,) = apply_predictions(evidence, [result], indexes).models
+    assert (model.doubt is not None) is doubted
+
+
+@pytest.mark.parametrize(("numbers", "doubted"), [(5, False), (205, False), (10_000, True)])
+def test_a_graph_that_holds_more_than_its_parameters_is_left_to_a_person(
+    run: Run,
+    indexes: Indexes,
+    mnist: SimpleNamespace,
+    numbers: int,
+    doubted: bool,  # noqa: FBT001
+) -> None:
+    evidence = evidence_of(run, array(), artefact="models/m1.saved_model", artefact_format="saved_model")
+    truth = one_hot(mnist.y_test.astype(int))
+    result = PredictionResult(only_plan(evidence, indexes), truth, graph=Graph(None, numbers))
+    (model,) = apply_predictions(evidence, [result], indexes).models
+    assert (model.doubt is not None) is doubted
 
 
 def test_a_graph_says_nothing_about_its_own_structure(run: Run, indexes: Indexes, mnist: SimpleNamespace) -> None:
@@ -231,6 +259,10 @@ def test_two_answers_to_one_image_leave_the_accuracy_to_a_person(
         result = PredictionResult(plan, truth, file=file, unequal=unequal)
         (fact,) = apply_predictions(evidence, [result], indexes).accuracies
         assert (fact.doubt is not None) is doubted
+    for draws in (False, True):
+        result = PredictionResult(plan, truth, unequal=9, graph=Graph(None, 5, random=draws))
+        (fact,) = apply_predictions(evidence, [result], indexes).accuracies
+        assert (fact.doubt is None) is draws
 
 
 def test_plain_layers_count_before_a_graph_even_if_the_graph_is_better(

@@ -84,6 +84,7 @@ def test_a_file_has_its_parameters_and_the_recorders_digests(tmp_path: Path) -> 
         ({"trainable_parameters": 10}, False),
         ({"input_shape": (3,)}, False),
         ({"layers": (DENSE, DIVIDE)}, True),
+        ({"layers": (DENSE.model_copy(update={"config": {"units": [3]}}), DIVIDE)}, True),
         ({"layers": (DENSE,)}, False),
         ({"layers": (DENSE, DIVIDE, DENSE.model_copy(update={"name": "more"}))}, False),
         ({"layers": (DENSE.model_copy(update={"cls": "Conv2D"}), DIVIDE)}, False),
@@ -95,6 +96,33 @@ def test_a_file_has_its_parameters_and_the_recorders_digests(tmp_path: Path) -> 
 )
 def test_a_description_must_say_what_the_file_says(tmp_path: Path, change: dict[str, Any], *, agrees: bool) -> None:
     assert read_keras_file(keras_file(tmp_path / "m.keras")).agrees(MODEL.model_copy(update=change)) is agrees
+
+
+def test_an_activation_between_layers_is_an_operation(tmp_path: Path) -> None:
+    config = json.loads(json.dumps(CONFIG))
+    config["config"]["layers"][2] |= {"class_name": "ReLU", "module": "keras.src.activations.activations"}
+    relu = DIVIDE.model_copy(update={"config": {"function": "ReLU"}})
+    file = read_keras_file(keras_file(tmp_path / "m.keras", config))
+    assert file.agrees(MODEL.model_copy(update={"layers": (DENSE, relu)}))
+
+
+def test_longer_lists_of_numbers_in_the_settings_are_counted(tmp_path: Path) -> None:
+    config = json.loads(json.dumps(CONFIG))
+    config["config"]["layers"][1]["config"] |= {
+        "table": {"value": [[0.5] * 10] * 10},
+        "short": [1] * 16,
+        "on": [True] * 20,
+    }
+    assert read_keras_file(keras_file(tmp_path / "m.keras", config)).constants == 100
+    assert read_keras_file(keras_file(tmp_path / "n.keras")).constants == 0
+
+
+def test_compressed_weights_are_not_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", json.dumps(CONFIG))
+        archive.writestr("model.weights.h5", bytes(1 << 20))
+    with pytest.raises(ArtefactError):
+        read_keras_file(tmp_path / "m.keras")
 
 
 @pytest.mark.parametrize("config", [[], 5, "x"])

@@ -22,17 +22,30 @@ ROWS = 7
 Predict = Callable[..., list[PredictionResult]]
 
 STAND_IN = """
-    import json, os, sys, time
+    import io, json, os, struct, sys, time
     import numpy as np
     request = json.load(open(sys.argv[1]))
+
+    def encoded(array, **more):
+        content = io.BytesIO()
+        np.save(content, array, **more)
+        return content.getvalue()
+
+    def send(line, content=b""):
+        if request["socket"]:
+            os.write(0, struct.pack(">II", len(line), len(content)) + line + content)
+            return
+        if content and not os.path.lexists(place): open(place, "wb").write(content)
+        with open(os.path.join(request["out"], "results.jsonl"), "ab") as results:
+            results.write(line + b"\\n")
+
     for job in request["jobs"]:
         x, place = np.load(job["inputs"]), os.path.join(request["out"], job["id"] + ".npy")
         answer = {"id": job["id"], "ok": True, "error": None, "model": {"id": "m"}, "seconds": 0.5}
         good = np.stack([x.sum(axis=(1, 2)), x.max(axis=(1, 2))], axis=1).astype("float32")
+        content = encoded(good)
         exec(open(job["model"]).read())
-        if not os.path.lexists(place): np.save(place, good)
-        with open(os.path.join(request["out"], "results.jsonl"), "a") as results:
-            results.write(json.dumps(answer) + "\\n")
+        send(json.dumps(answer).encode(), content)
 """
 
 
@@ -104,40 +117,102 @@ def test_a_model_that_eats_memory_is_given_up(ask: Predict, marks: list[str]) ->
 
 
 CHEATS = {
-    "a pickle": 'np.save(place, np.array([{"a": 1}] * 7, dtype=object), allow_pickle=True)',
-    "too few rows": "np.save(place, good[:3])",
-    "too many columns": 'np.save(place, np.zeros((7, 1001), "float32"))',
-    "three axes": 'np.save(place, np.zeros((7, 1, 1), "float32"))',
-    "doubles": 'np.save(place, good.astype("float64"))',
-    "a link": 'os.symlink("/etc/hostname", place)',
-    "a pipe": "os.mkfifo(place)",
-    "no array": 'open(place, "wb").write(b"nothing")',
+    "a pickle": 'content = encoded(np.array([{"a": 1}] * 7, dtype=object), allow_pickle=True)',
+    "too few rows": "content = encoded(good[:3])",
+    "too many columns": 'content = encoded(np.zeros((7, 1001), "float32"))',
+    "three axes": 'content = encoded(np.zeros((7, 1, 1), "float32"))',
+    "doubles": 'content = encoded(good.astype("float64"))',
+    "no array": 'content = b"nothing"',
     "a header that lies": (
-        'np.lib.format.write_array_header_1_0(open(place, "wb"), '
-        '{"descr": "<f4", "fortran_order": False, "shape": (7, 10)})'
+        "header = io.BytesIO(); np.lib.format.write_array_header_1_0(header, "
+        '{"descr": "<f4", "fortran_order": False, "shape": (7, 10)}); content = header.getvalue()'
     ),
     "a header with a giant shape": (
-        'np.lib.format.write_array_header_1_0(open(place, "wb"), '
-        '{"descr": "<f4", "fortran_order": False, "shape": (7, 10**15)})'
+        "header = io.BytesIO(); np.lib.format.write_array_header_1_0(header, "
+        '{"descr": "<f4", "fortran_order": False, "shape": (7, 10**15)}); content = header.getvalue()'
     ),
+}
+FILES = {
+    "a link": 'os.symlink("/etc/hostname", place)',
+    "a pipe": "os.mkfifo(place)",
     "a giant file": 'open(place, "wb").truncate(1 << 29)',
 }
 
 
-@ONE
-def test_predictions_that_are_not_what_they_should_be_are_not_trusted(ask: Predict) -> None:
-    results = ask(*CHEATS.values(), "pass")
-    errors = {name: result.error for name, result in zip(CHEATS, results, strict=False) if not result.ok}
-    assert set(errors) == set(CHEATS)
+@pytest.fixture
+def by_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the answers be files, as those of a container."""
+    monkeypatch.setattr("grader.execution.predict._BY_FILES", {"bubblewrap"})
+
+
+def refused(ask: Predict, cheats: dict[str, str]) -> None:
+    results = ask(*cheats.values(), "pass")
+    errors = {name: result.error for name, result in zip(cheats, results, strict=False) if not result.ok}
+    assert set(errors) == set(cheats)
     assert all(ids(error) == ["the predictions cannot be read ({error})"] for error in errors.values())
     assert results[-1].ok
 
 
 @ONE
+def test_predictions_that_are_not_what_they_should_be_are_not_trusted(ask: Predict) -> None:
+    refused(ask, CHEATS)
+
+
+@ONE
+@pytest.mark.usefixtures("by_files")
+def test_predictions_in_files_are_not_trusted_either(ask: Predict) -> None:
+    refused(ask, CHEATS | FILES)
+
+
+GARBAGE = ["[1]", "nonsense", '{"id": 5}', "[" * 99_999]
+
+
+@ONE
 def test_garbage_among_the_answers_is_passed_over(ask: Predict) -> None:
-    garbage = ["[1]", "nonsense", '{"id": 5}', "[" * 99_999]
-    code = f"for line in {garbage!r}: print(line, file=open(os.path.join(request['out'], 'results.jsonl'), 'a'))"
+    code = f"for line in {GARBAGE!r}: send(line.encode())"
     assert [result.ok for result in ask(code, "pass")] == [True, True]
+
+
+@ONE
+@pytest.mark.usefixtures("by_files")
+def test_garbage_in_the_file_of_answers_is_passed_over(ask: Predict) -> None:
+    code = f"for line in {GARBAGE!r}: send(line.encode())"
+    assert [result.ok for result in ask(code, "pass")] == [True, True]
+
+
+@ONE
+def test_files_are_no_answers(ask: Predict) -> None:
+    forged = """
+line = json.dumps(answer | {"seconds": 9.0}).encode()
+request["socket"] = False
+send(line, encoded(good * 0))
+request["socket"] = True
+for path in ("/proc/self/fd/0", "/dev/stdin", f"/proc/{os.getpid()}/fd/0"):
+    try: open(path, "wb").write(b"forged"); answer["model"] = {"opened": path}
+    except OSError: pass
+"""
+    (result,) = ask(forged)
+    assert (result.ok, result.seconds, result.model) == (True, 0.5, {"id": "m"})
+    assert result.outputs is not None
+    assert result.outputs.any()
+
+
+@ONE
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "struct.pack('>II', 1 << 31, 1 << 31)",
+        "struct.pack('>II', 5, 1 << 31) + b'{}   '",
+        "b'short'",
+        "bytes(1 << 27)",
+    ],
+    ids=["a giant line", "giant predictions", "no header", "a flood"],
+)
+def test_a_damaged_stream_of_answers_ends_the_job(ask: Predict, sent: str) -> None:
+    code = f"import signal; left = memoryview({sent})\nwhile left: left = left[os.write(0, left):]\nos._exit(3)"
+    first, second = ask(code, "pass")
+    assert (first.ok, second.ok) == (False, True)
+    assert says(first.error, "the model crashed the predictor (exit code {code:raw})")
 
 
 @ONE
@@ -195,6 +270,7 @@ def test_a_job_that_timed_out_on_a_busy_machine_is_tried_once_more(
     def slow(*args: Any, **kwargs: Any) -> Finished:
         made.append(1)
         if len(made) < calls:
+            kwargs["confinement"].release()
             return Finished(137, timed_out=True, over_budget=None, seconds=10.0, peak_mib=1.0, load=busy)
         return real(*args, **kwargs)
 

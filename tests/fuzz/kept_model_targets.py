@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from grader.evidence.hdf5 import Hdf5Error, read_arrays
 from grader.evidence.keras_file import read_keras_file
-from grader.evidence.saved_model import MalformedGraphError, foreign_operation
+from grader.evidence.saved_model import MalformedGraphError, read_graph
 from grader.evidence.structure import read_model
 from tests.evidence.test_saved_model import INNER, SAVER, SEEDED, SERVE, saved
 from tests.fuzz import seeds
@@ -75,4 +75,4 @@ def _graphs() -> Sequence[bytes]:
 )
 def _graph(document: bytes, own: Path) -> None:
     (own / "saved_model.pb").write_bytes(document)
-    foreign_operation(own)
+    assert read_graph(own).numbers >= 0

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.claims import MalformedError
 from grader.evidence.structure import read_model
 from grader.execution import predict
+from grader.execution.answers import Answer, answers_in_folder, read_answers
 from grader.execution.collect import collect
 from grader.execution.predict import PredictionJob
 from grader.execution.shuffle import random_order
@@ -82,10 +84,9 @@ def _archive(document: bytes, own: Path) -> None:
 )
 def _predictions(document: bytes, own: Path) -> None:
     (own / "p1.npy").write_bytes(document)
-    answer = predict._answers(_results(own, b'{"id": "p1", "ok": true, "seconds": 1.5, "model": null, "error": ""}'))[
-        "p1"
-    ]
-    result = predict._result(_job(own), answer, own, _ORDER)
+    _write_results(own, b'{"id": "p1", "ok": true, "seconds": 1.5, "model": null, "error": ""}')
+    answered = predict._answers(answers_in_folder(own, predict._LINE_BYTES))["p1"]
+    result = predict._result(_job(own), answered, _ORDER)
     assert result.ok == (result.outputs is not None)
 
 
@@ -113,17 +114,39 @@ _ANSWERS = (
 )
 def _answers(document: bytes, own: Path) -> None:
     (own / "p1.npy").write_bytes(_npy(np.ones((_GIVEN, 10), np.float32)))
-    for answer in predict._answers(_results(own, document)).values():
-        result = predict._result(_job(own), answer, own, _ORDER)
+    _write_results(own, document)
+    _read_all(answers_in_folder(own, predict._LINE_BYTES), own)
+
+
+def _frames() -> Sequence[bytes]:
+    predictions = _npy(np.ones((_GIVEN, 10), np.float32))
+    lines = [json.dumps(answer).encode() for answer in _ANSWERS]
+    return [struct.pack(">II", len(line), len(predictions)) + line + predictions for line in lines]
+
+
+@target(
+    "predictor's socket",
+    "the answers that the predictor sent through its socket",
+    form="bytes",
+    seeds=_frames,
+    covers=["grader.execution.answers", "grader.execution.predict"],
+    raises=[MalformedError],  # a description without a part that it needs; the caller expects it
+)
+def _socket(document: bytes, own: Path) -> None:
+    (own / "answers").write_bytes(document)
+    _read_all(read_answers(own / "answers", predict._LINE_BYTES), own)
+
+
+def _read_all(answers: Iterable[Answer], own: Path) -> None:
+    for answered in predict._answers(answers).values():
+        result = predict._result(_job(own), answered, _ORDER)
         str(result.error).encode()
         if result.model is not None:
             read_model(result.model)
 
 
-def _results(own: Path, content: bytes) -> Path:
-    path = own / "results.jsonl"
-    path.write_bytes(content)
-    return path
+def _write_results(own: Path, content: bytes) -> None:
+    (own / "results.jsonl").write_bytes(content)
 
 
 def _job(own: Path) -> PredictionJob:

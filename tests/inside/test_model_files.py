@@ -70,6 +70,7 @@ def test_a_name_that_is_not_in_the_lists_is_refused_wherever_it_is(strange: dict
         layer("TFOpLambda", "tf_keras.src.layers.core.tf_op_layer", "TFOpLambda", function="math.multiply"),
         layer("SlicingOpLambda", "tf_keras.src.layers.core.tf_op_layer", function="__operators__.getitem"),
         layer("TrueDivide", "keras.src.ops.numpy", "TrueDivide"),
+        layer("Mish", "keras.src.activations.activations", "Mish"),
         layer("Dense", dtype={"module": "keras", "class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}),
         layer("Dense", dtype={"module": "keras.mixed_precision", "class_name": "Policy", "config": {}}),
         {"class_name": "__keras_tensor__", "config": {"shape": [None, 28, 28, 1]}},

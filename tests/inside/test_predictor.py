@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from grader.execution.answers import AnswerSocket
 from grader.inside.predictor import main
 from tests.support.recorded import Record, named
 
@@ -189,3 +190,23 @@ def test_each_output_of_a_model_has_its_columns(
     _, described, columns = OUTPUTS[name]
     assert results[name]["outputs"] == described
     assert np.load(folder / f"{name}.npy").shape == (7, columns)
+
+
+def test_results_go_through_the_socket_that_is_the_standard_input(sandboxed: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "no.keras").write_bytes(b"no model")
+    job = {"id": "m1", "model": str(tmp_path / "no.keras"), "format": "keras", "dialect": "keras3", "inputs": None}
+    request = {"version": 1, "out": str(tmp_path / "out"), "socket": True, "jobs": [job, job | {"id": "m2"}]}
+    (tmp_path / "request.json").write_text(json.dumps(request), encoding="utf-8")
+    channel = AnswerSocket(tmp_path / "answers", 10_000)
+    with channel:
+        subprocess.run(
+            [sys.executable, "-m", "inside.predictor", str(tmp_path / "request.json")],
+            env=sandboxed,
+            stdin=channel.descriptor,
+            timeout=100,
+            check=True,
+        )
+    answers = [json.loads(answer.line) for answer in channel.answers(10_000)]
+    assert [(answer["id"], answer["ok"]) for answer in answers] == [("m1", False), ("m2", False)]
+    assert "BadZipFile" in answers[0]["error"]
+    assert not (tmp_path / "out").exists()

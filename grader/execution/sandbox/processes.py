@@ -74,8 +74,13 @@ class SandboxProcess(subprocess.Popen[bytes]):
     """The program's own process, if it entered the sandbox instead of being started in it."""
 
 
-def start(
-    command: Sequence[str], log: Path, mark: str, confinement: Confinement | None = None, keep: Sequence[int] = ()
+def start(  # noqa: PLR0913, PLR0917 - what a process gets
+    command: Sequence[str],
+    log: Path,
+    mark: str,
+    confinement: Confinement | None = None,
+    keep: Sequence[int] = (),
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     """Start a command in a new session, with its output in a log file.
 
@@ -89,6 +94,7 @@ def start(
             milliseconds after the child's start. If bubblewrap is killed before that, the child is found by its mark.
         confinement: Its share of the machine.
         keep: Descriptors that the process gets in addition to its standard streams.
+        stdin: Descriptor of its standard input; nothing by default.
 
     Raises:
         SandboxError: The program cannot be started.
@@ -98,7 +104,7 @@ def start(
         with log.open("ab") as sink, confinement.starting():
             process = SandboxProcess(
                 confinement.command(command),
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 pass_fds=tuple(keep),
@@ -135,6 +141,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     starter: Callable[[Mapping[str, str]], subprocess.Popen[bytes] | None] = lambda _: None,
     cores: int | None = None,
     confinement: Confinement | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> Finished:
     """Run a program in a sandbox until it ends, runs out of time or exceeds its budget; then no process is left.
 
@@ -153,6 +160,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
         starter: Another way to start the program, called with the environment; returns None if it is not available.
         cores: Cores that the program was promised; by default all cores of the machine.
         confinement: Its share of the machine, released at the end; by default made from the limits.
+        stdin: Descriptor of its standard input; nothing by default.
 
     Raises:
         SandboxError: The program cannot be started, or this machine ran out of memory or disk.
@@ -165,7 +173,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
         process = starter(marked)
         if process is None:
             wrapped = isolation.wrap(command, binds=binds, env=marked, cwd=cwd, limits=limits)
-            process = start(wrapped, log, mark, confinement)
+            process = start(wrapped, log, mark, confinement, stdin=stdin)
     except BaseException:
         confinement.release()
         raise

@@ -47,7 +47,7 @@ _HOLD = 'echo; read -r code || code=70; exit "$code"'
 _HOLDER_SECONDS = 20.0
 _FORK_SECONDS = 20.0
 _NAMESPACES = ("user", "ipc", "uts", "net", "cgroup", "pid", "mnt")
-"""Namespaces in the order of a request's descriptors, after its four pipes; see `inside/warm.py`."""
+"""Namespaces in the order of a request's descriptors, after its first five; see `inside/warm.py`."""
 _OWN_VARIABLES = frozenset({MARKER, "GRADER_SESSION"})
 """Variables that differ between programs; the warm process does not get them."""
 _MOST_FAILURES = 3
@@ -83,6 +83,8 @@ class Program:
     """Descriptor of the socket for refused system calls; see `refusals.py`."""
     confinement: Confinement | None = None
     """The sandbox's share of the machine."""
+    stdin: int | None = None
+    """Descriptor of its standard input; None for nothing."""
 
 
 class HeldProcess(SandboxProcess):
@@ -346,8 +348,9 @@ class _Parent:
         go_reader, go_writer = _pipe()
         with status, status_writer, go_reader, go_writer, ExitStack() as stack:
             places = [stack.enter_context(_opened(f"/proc/{holder}/ns/{name}")) for name in _NAMESPACES]
+            stdin = stack.enter_context(_opened(os.devnull)) if program.stdin is None else program.stdin
             pipes = [one.fileno() for one in (log, status_writer, exit_writer, go_reader)]
-            descriptors = array.array("i", [*pipes, *places])
+            descriptors = array.array("i", [*pipes, stdin, *places])
             if program.calls is not None:
                 descriptors.append(program.calls)
             with self._send_lock:

@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -136,8 +136,12 @@ def weights_of(layer: Any, *, trainable: bool = False) -> list[Any]:
         return []
 
 
-def digests(model: Any) -> dict[str, str]:
+def digests(model: Any, instead: Mapping[int, Any] | None = None) -> dict[str, str]:
     """Hash each layer's weights.
+
+    Args:
+        model: A model of either dialect.
+        instead: id of a weight → another variable whose values are hashed in its place.
 
     Returns:
         Layer name → hex of 128 bits (blake2b); layers without weights are left out.
@@ -148,7 +152,9 @@ def digests(model: Any) -> dict[str, str]:
         if weights:
             digest = hashlib.blake2b(digest_size=16)
             for weight in weights:
-                digest.update(np.ascontiguousarray(numbers(weight)).data)
+                values = np.ascontiguousarray(numbers((instead or {}).get(id(weight), weight)))
+                # As bytes, since half-precision types such as bfloat16 have no buffer of their own.
+                digest.update(values.reshape(-1).view(np.uint8).data)
             result[name] = digest.hexdigest()
     return result
 

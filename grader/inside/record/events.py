@@ -734,6 +734,11 @@ class Kept(TypedDict):
     """Whether it uses the student's own classes."""
     moment: NotRequired[Literal["later"]]
     """`later` if it was saved again after another model's training had changed shared layers; otherwise missing."""
+    digests: NotRequired[dict[str, str]]
+    """Layer with weights → hash of its saved weights (32 hex digits)."""
+    unexplained: NotRequired[list[str]]
+    """Layers whose saved weights were made by no training, are not those before the first one, and were not restored
+    from an epoch of a training."""
 
 
 class Unkept(TypedDict):

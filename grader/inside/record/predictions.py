@@ -51,6 +51,9 @@ class Request(TypedDict):
     """1"""
     out: str
     """Writable folder for the results."""
+    socket: NotRequired[bool]
+    """Whether the results go to a socket at descriptor 0 instead: for each job the sizes of its line and of its `.npy`
+    file as two numbers of 4 bytes, highest first, then the line, then the content of the file."""
     jobs: list[JobRequest]
     """Jobs in the order of execution."""
 
@@ -67,7 +70,7 @@ class PredictedOutput(TypedDict):
 
 
 class JobResult(TypedDict):
-    """A line of `results.jsonl`."""
+    """The line of a job."""
 
     id: str
     """Id of the job."""

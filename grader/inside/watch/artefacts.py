@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..describe.models import dialect_of, numbers, weights_of
+from ..describe.models import dialect_of, digests, numbers, weights_of
 from ..hooking.guard import Guard
 from ..hooking.randomness import untouched_randomness
-from ..record.events import MAX_REASON, ArrayDescription, Kept, KeptFormat, Unkept
+from ..record.events import MAX_ITEMS, MAX_REASON, ArrayDescription, Kept, KeptFormat, Unkept
 from ..record.predictions import MAX_OUTPUTS
 from ..record.recorder import Recorder
+from .fingerprints import Fingerprints, statistical
 from .keras_archive import save
 from .model_book import ModelBook
 from .preparation import affine_from_sample, prepared_test_images
@@ -73,11 +74,12 @@ class Keeper:
     """Decides when to save each model, and saves it."""
 
     def __init__(self, recorder: Recorder, book: ModelBook, guard: Guard) -> None:
-        """Start without saved models."""
+        """Start without saved models and trainings."""
         self._recorder = recorder
         self._book = book
         self._guard = guard
         self._kept: dict[str, _Kept] = {}
+        self.fingerprints = Fingerprints()
 
     def changed(self, model: Any, event: int, x: ArrayDescription | None) -> None:
         """Note that a model's weights changed, and keep the model alive until the cell's end.
@@ -264,7 +266,14 @@ class Keeper:
 
     def _tell(self, model_id: str, form: KeptFormat, path: str, known: _Kept, *, custom: bool) -> None:
         event = Kept(kind="kept", model=model_id, format=form, path=path, after=known.after, custom=custom)
+        self._guard.quietly(self._add_fingerprints, event, known.model())
         self._recorder.log.write(event)
+
+    def _add_fingerprints(self, event: Kept, model: Any) -> None:
+        event["digests"] = digests(model)
+        ignored = statistical(model)
+        compared = {name: digest for name, digest in event["digests"].items() if name not in ignored}
+        event["unexplained"] = self.fingerprints.unexplained(event["model"], compared)[:MAX_ITEMS]
 
     def _write(self, model_id: str, known: _Kept, target: Path, write: Callable[[Path], Any]) -> Any:
         """Write to a temporary path and rename it, so that a killed kernel leaves the old or the new state."""

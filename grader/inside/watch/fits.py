@@ -29,6 +29,7 @@ from .artefacts import Keeper
 from .batches import batch_size_of, fixed_rows, rows_of_batch
 from .budget import FitBudget, fit_status, thin
 from .calls import CallWatch
+from .fingerprints import averaged, sample
 from .loops import LoopWatch
 from .model_book import Entry, ModelBook
 
@@ -72,6 +73,9 @@ class FitRun:
         per_call: Number of batches between two calls of the callbacks (`steps_per_execution`).
         skips: Whether a quick run leaves out the rest of the running epoch.
         capped: Whether a quick run leaves out the rest of the epochs.
+        marked: Whether the weights at the last batch of the running epoch are known.
+        hooked: Whether the student's callbacks run after single batches.
+        sample: Then, some values of the weights after the last batch.
         sequences: Keras's adapters of the `Sequence` objects in this training of a quick run.
     """
 
@@ -97,6 +101,9 @@ class FitRun:
     blind: bool = False
     skips: bool = False
     capped: bool = False
+    marked: bool = False
+    hooked: bool = False
+    sample: bytes = b""
     sequences: list[Any] = field(default_factory=list)
     history: dict[str, list[Any]] = field(default_factory=dict)
     rates: list[float | None] = field(default_factory=list)
@@ -147,7 +154,7 @@ class FitWatch:
         Args:
             base: The dialect's `Callback`.
         """
-        observer, resumer = observer_class(base), _resumer_class(base)
+        observer, resumer, marker = observer_class(base), _resumer_class(base), _marker_class(base)
         signature: list[inspect.Signature] = []
 
         def fit(original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -169,10 +176,11 @@ class FitWatch:
                 with self._guard.inside_keras():
                     return original(model, *args, **kwargs)
             watcher = observer(self, run)
-            first = []
+            run.hooked = any(_hooks_batches(each, base) for each in _flat(bound.arguments.get("callbacks")))
+            first = [marker(self, run)]
             if self._recorder.session.quick:
                 quick.limit_validation(bound.arguments)
-                first = [resumer(run)]
+                first.append(resumer(run))
             with _watched(bound.arguments.get("callbacks"), watcher, model, first) as callbacks:
                 bound.arguments["callbacks"] = callbacks
                 return self._run(run, original, bound)
@@ -319,6 +327,7 @@ class FitWatch:
             event: FitStart = run.description
             event["trainable"] = event["trainable"] or trainable_mask(run.model)
             event["digests"] = run.digests = digests(run.model)
+            self._keeper.fingerprints.training_begun(run.entry.id, run.digests)
             event["epochs"], event["steps"], event["device"] = run.asked, run.batches, device()
             run.event = self._recorder.log.write(event)
 
@@ -333,6 +342,7 @@ class FitWatch:
         """Note the start of an epoch; a rate that changes by epoch is already set."""
         run.epoch_start = run.elapsed
         run.in_epoch = 0
+        run.marked = False
         if not run.by_step:
             run.rate = rate_of(run.model.optimizer)
 
@@ -401,6 +411,21 @@ class FitWatch:
             self._stopped = True
             self._recorder.log.write(Stopped(kind="stopped", why="deadline"))
 
+    def mark(self, run: FitRun) -> None:
+        """Note the weights at the last batch of an epoch, before the student's callbacks can change them."""
+        changed = run.hooked and run.sample != sample(run.model)
+        if run.marked or not run.steps or changed:
+            return
+        run.marked = True
+        for now in (digests(run.model), averaged(run.model)):
+            self._keeper.fingerprints.made(run.digests, now)
+
+    def batch_ended(self, run: FitRun) -> None:
+        """Note some of the weights after a batch, and all of them after the last batch as far as it is known."""
+        run.sample = sample(run.model)
+        if run.batches is not None and run.in_epoch >= run.batches:
+            self.mark(run)
+
     def step_failed(self, run: FitRun, problem: Exception) -> None:
         """Note that a step could not be recorded, so the number of steps is unknown."""
         run.blind = True
@@ -420,6 +445,9 @@ class FitWatch:
         # Training may have built the model, so its layers' shapes are known only now.
         self._guard.quietly(self._book.announce, run.model)
         stopping = bool(getattr(run.model, "stop_training", False))
+        if status in {"error", "interrupted"}:
+            # It ended in the middle of an epoch.
+            self._guard.quietly(self.mark, run)
         after = self._guard.quietly(digests, run.model) or {}
         end = FitEnd(
             kind="fit_end",
@@ -526,6 +554,52 @@ def _resumer_class(base: type) -> type:
                         adapter.on_epoch_end()
 
     return Resumer
+
+
+def _marker_class(base: type) -> Callable[[FitWatch, FitRun], Any]:
+    """Make the callback that marks the last batch of each epoch; it runs before the student's callbacks.
+
+    It runs after each batch only if the student's callbacks do too, so Keras 3 can otherwise still work in the
+    background.
+
+    Args:
+        base: The dialect's `Callback`.
+    """
+
+    class Marker(base):  # type: ignore[misc]  # the dialect is known only now
+        async_safe = True
+
+        def __init__(self, watch: FitWatch, run: FitRun) -> None:
+            super().__init__()
+            self._supports_tf_logs = True
+            self._watch = watch
+            self._run = run
+
+        def on_test_begin(self, logs: Any = None) -> None:
+            del logs
+            self._watch._guard.quietly(self._watch.mark, self._run)
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            del epoch, logs
+            self._watch._guard.quietly(self._watch.mark, self._run)
+
+    class BatchMarker(Marker):
+        async_safe = False
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            del batch, logs
+            self._watch._guard.quietly(self._watch.batch_ended, self._run)
+
+    return lambda watch, run: (BatchMarker if run.hooked else Marker)(watch, run)
+
+
+def _hooks_batches(callback: Any, base: type) -> bool:
+    """Whether a callback does something after each batch."""
+    names = ("on_train_batch_end", "on_batch_end")
+    return any(
+        getattr(type(callback), name, None) is not getattr(base, name) or name in getattr(callback, "__dict__", {})
+        for name in names
+    )
 
 
 class _watched:  # noqa: N801 - reads as a statement's word

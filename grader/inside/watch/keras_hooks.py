@@ -302,6 +302,7 @@ class Watch:
 
     def _evaluated(self, original: Any, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         entry = self.book.announce(model)
+        self.guard.quietly(self.loops.note_weights, model)
         if self._too_many(entry.id, "evaluate"):
             return
         given = inspect.signature(original).bind(model, *args, **kwargs).arguments
@@ -349,6 +350,7 @@ class Watch:
 
     def _remember_origin(self, model: Any, weights: Any) -> None:
         """Remember the model that weights came from, since the student may set them in another model."""
+        self.guard.quietly(self.loops.note_weights, model)
         self._origins = {key: known for key, known in self._origins.items() if known[0]() is not None}
         for weight in itertools.islice(weights, 1):
             self._origins[id(weight)] = (weakref.ref(weight), self.book.entry(model).id)
@@ -410,6 +412,8 @@ class Watch:
         self, action: SaveAction, model: Any, *, other: str | None = None, path: Any = None, changed: bool = False
     ) -> None:
         entry = self.book.announce(model)
+        if not changed and action != "clone" and not self.guard.keras:
+            self.guard.quietly(self.loops.note_weights, model)
         if self._too_many(entry.id, action):
             return
         where = None if path is None else str(path)

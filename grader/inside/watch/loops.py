@@ -22,6 +22,7 @@ from ..record.events import ArrayDescription, FitEnd, FitStart, FitStatus, Label
 from ..record.recorder import Recorder
 from .artefacts import Keeper
 from .batches import BatchSource, DataWatch, batch_size_of
+from .fingerprints import sample
 from .loop_stops import LoopStops, Places
 from .manual_updates import HandWatch, status_of
 from .model_book import ModelBook
@@ -73,6 +74,7 @@ class _Loop:
         held: The optimizer during a training, since an optimizer made in a function would die before the cell's end.
         parts: Number of trainings into which changes of `trainable` divided this cell's steps.
         described: Whether an event of the training has its data.
+        sample: Some values of its weights after the last step.
     """
 
     optimizer: "weakref.ref[Any]"
@@ -90,6 +92,7 @@ class _Loop:
     held: Any = None
     parts: int = 0
     described: bool = False
+    sample: bytes = b""
 
 
 class LoopWatch:
@@ -289,13 +292,49 @@ class LoopWatch:
             device="",
         )
         loop.event = self._recorder.log.write(event)
+        self._keeper.fingerprints.training_begun(entry.id, loop.digests)
 
     def _after(self, loop: _Loop | None) -> None:
         """Save the model of a long loop from time to time, so that it remains if the kernel is killed."""
         if loop is not None and not loop.traced:
             model = loop.model()
-            if model is not None and loop.calls > 1 and self._keeper.is_due(model):
+            if model is None:
+                return
+            self._guard.quietly(self._sample, loop, model)
+            if loop.calls > 1 and self._keeper.is_due(model):
+                self._guard.quietly(self.note_weights, model)
                 self._guard.quietly(self._keeper.epoch_ended, model, loop.event)
+
+    def _sample(self, loop: _Loop, model: Any) -> None:
+        """Note some of the weights after a step, also for loops whose models share layers with this one."""
+        loop.sample = sample(model)
+        if len(self._loops) == 1:
+            return
+        layers = self._book.entry(model).layers
+        for other in self._loops.values():
+            held = other.model()
+            running = other is not loop and other.fit is not None and held is not None
+            if running and self._book.entry(held).layers & layers:
+                other.sample = sample(held)
+
+    def note_weights(self, model: Any) -> None:
+        """Note that the student's code copies a model's weights now, for example those of the best epoch.
+
+        Args:
+            model: A model, in a training or not.
+        """
+        for loop in self._loops.values():
+            if loop.model() is model and loop.fit is not None:
+                self._mark(loop, model, digests(model))
+        self.hands.note_weights(model)
+
+    def _mark(self, loop: _Loop, model: Any, now: dict[str, str]) -> None:
+        """Note weights that a loop made, unless something else has changed them since its last step.
+
+        Python does not see the steps inside a graph, so then all weights count as made by the loop.
+        """
+        if loop.traced or loop.sample == sample(model):
+            self._keeper.fingerprints.made(loop.digests, now)
 
     def cell_ended(self) -> None:
         """End the trainings of this cell, and detect trainings inside graphs."""
@@ -364,6 +403,8 @@ class LoopWatch:
         self, loop: _Loop, fit: int, model: Any, optimizer: Any, steps: int, status: FitStatus
     ) -> None:
         after = digests(model)
+        if steps:
+            self._mark(loop, model, after)
         x, y, batch_size = self._guard.quietly(self._given, loop) or (None, None, None)
         end = FitEnd(
             kind="fit_end",

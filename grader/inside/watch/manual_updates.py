@@ -223,7 +223,18 @@ class HandWatch:
             optimizer=None, loss=None, compiled=entry.compiled, trainable=trainable_mask(model), digests=hand.digests,
             device="",
         ))  # fmt: skip
+        self._keeper.fingerprints.training_begun(entry.id, hand.digests)
         return fit
+
+    def note_weights(self, model: Any) -> None:
+        """Note that the student's code copies a model's weights now.
+
+        Args:
+            model: A model, in a training or not.
+        """
+        hand = self._hands.get(id(model))
+        if hand is not None and hand.model() is model and not hand.theirs:
+            self._keeper.fingerprints.made(hand.digests, digests(model))
 
     def _write(self, hand: _Hand, model: Any, after: dict[str, str], *, stopped: bool) -> None:
         fit = self._start(hand, model)
@@ -234,6 +245,7 @@ class HandWatch:
             steps=None if hand.traced else hand.calls, seconds=round(time.monotonic() - hand.began, 4), digests=after,
             error=None,
         ))  # fmt: skip
+        self._keeper.fingerprints.made(hand.digests, after)
         self._book.trained(model)
         self._keeper.changed(model, end or hand.event, x)
 
