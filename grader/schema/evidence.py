@@ -21,6 +21,7 @@ __all__ = [
     "CallbackFact",
     "CellFact",
     "CompileFact",
+    "CopiesFact",
     "DatasetFact",
     "EmulationFact",
     "EvaluateFact",
@@ -134,6 +135,24 @@ class TransformFact(Document):
     """Largest absolute difference between the array and the formula over the compared rows."""
 
 
+class CopiesFact(Document):
+    """Altered copies of test images among the images of an array that were not recognized."""
+
+    dataset: str
+    split: str
+    compared: int
+    """Number of images that were compared with the data set: a random sample."""
+    copies: int
+    """How many of them fit an image of the split far better than every training image."""
+    rows: int
+    """Number of images of the array that were not recognized."""
+
+    @property
+    def estimate(self) -> int:
+        """Estimated number of copies in the whole array."""
+        return round(self.rows * self.copies / self.compared)
+
+
 class ArrayFact(Document):
     """An array of images that was passed to a model."""
 
@@ -153,6 +172,8 @@ class ArrayFact(Document):
     """Whether a `tf.data` map or a generator between this array and the model may change the values.
 
     `rows` and `transform` then describe the array before that step."""
+    copies: CopiesFact | None = None
+    """Altered copies of test images among training images; None if none were found."""
 
 
 class LabelFact(Document):
