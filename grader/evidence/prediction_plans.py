@@ -114,6 +114,8 @@ class PredictionPlan:
     """The meaning of the outputs of a model for a part."""
     moment: Moment = "trained"
     """Whether the model is judged after its own training, or after that of another model."""
+    held_back: int | None = None
+    """Seed of the held-back images in `part`; None if the plan is for the images of the split."""
 
     @property
     def key(self) -> tuple[str, str, str, str | None, Moment]:

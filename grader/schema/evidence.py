@@ -29,6 +29,7 @@ __all__ = [
     "FigureFact",
     "FitFact",
     "GapFact",
+    "HeldBackFact",
     "IgnoredFact",
     "LabelFact",
     "LayerFact",
@@ -686,6 +687,19 @@ class RefusalFact(Document):
     """How to fix it, as a clause."""
 
 
+class HeldBackFact(Document):
+    """A model's accuracy on images that no code of the student ever saw, made by the grader from training images."""
+
+    seed: int
+    """Seed of the random numbers that made the images."""
+    correct: int
+    total: int
+    value: float
+    low: float
+    """Lower end of the 95 % Wilson interval."""
+    high: float
+
+
 class AccuracyFact(Document):
     """A model's accuracy on one split: computed by the grader or, as a last resort, recorded in the kernel."""
 
@@ -715,6 +729,8 @@ class AccuracyFact(Document):
     """Positions of misclassified images within the task's or split's images; None if not stored."""
     doubt: MessageLike | None = None
     """Reason why the answers may not come from the images; a person judges all that depends on this accuracy."""
+    held_back: HeldBackFact | None = None
+    """The accuracy on held-back images; None if no criterion requested it, or if it is unknown."""
 
     @property
     def key(self) -> str:

@@ -22,8 +22,8 @@ def blots(number: int, seed: int, channels: int | None = None) -> Images:
     """Smooth random images, raw."""
     coarse = np.random.default_rng(seed).random((number, 7, 7, channels or 1)) ** 2
     wide = np.array([np.interp(np.linspace(0, 6, SIDE), np.arange(7), row) for row in np.eye(7)]).T
-    images = np.einsum("yi,nijc,xj->nyxc", wide, coarse, wide) * 255
-    return images.astype(np.uint8) if channels else images[..., 0].astype(np.uint8)
+    images: Images = (np.einsum("yi,nijc,xj->nyxc", wide, coarse, wide) * 255).astype(np.uint8)
+    return images if channels else images[..., 0]
 
 
 def index_of(channels: int | None = None) -> DatasetIndex:
