@@ -396,6 +396,7 @@ def _verified(
             "layers": _with_origin(seen.layers, frozenset(_ready_made(model.layers))),
             "assurance": Assurance.VERIFIED,
             "doubt": doubt,
+            "idle_layers": tuple(layer.name for layer in seen.flat_layers() if layer.name in done.idle),
         }
     )
 

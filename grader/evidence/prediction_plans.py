@@ -139,6 +139,8 @@ class PredictionResult:
     """The content of the model's file as data; None for other forms, or if the file cannot be read."""
     unequal: int = 0
     """Number of images that were given twice and got two different answers."""
+    idle: tuple[str, ...] = ()
+    """Names of layers without influence on the outputs; untrusted."""
 
 
 def whole_split(index: DatasetIndex, split: str) -> Task:

@@ -320,7 +320,14 @@ class Executor:
             plan = by_id[answer.id]
             file = _as_data(plan, folder)
             yield PredictionResult(
-                plan, answer.outputs, answer.error, answer.model, answer.parts, file=file, unequal=answer.unequal
+                plan,
+                answer.outputs,
+                answer.error,
+                answer.model,
+                answer.parts,
+                file=file,
+                unequal=answer.unequal,
+                idle=answer.idle,
             )
 
 

@@ -291,6 +291,8 @@ class ModelFact(Document):
     between two epochs."""
     doubt: MessageLike | None = None
     """Reason why the kept model may not be the recorded one; a person judges all that depends on the model."""
+    idle_layers: tuple[str, ...] = ()
+    """Names of the layers whose removal changes no prediction, as far as they were tried."""
 
     @property
     def output_shapes(self) -> tuple[Shape, ...]:
