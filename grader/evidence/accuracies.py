@@ -28,13 +28,15 @@ from grader.schema.errors import ArtefactError
 from grader.schema.evidence import AccuracyFact, Evidence, HeldBackFact, LayerFact, ModelFact, OutputFact, OutputPart
 from grader.schema.message import Message, MessageLike, as_message, clauses, say, say_count
 
-__all__ = ["LARGE_DIFFERENCE", "apply_predictions", "recorded_results"]
+__all__ = ["LARGE_DIFFERENCE", "LARGE_PART", "apply_predictions", "recorded_results"]
 
 _RELIABLE = ("predictions", "saved_model", "keras")
 """Saved forms of a model, the most reliable last: layers of Keras alone, a graph, the notebook's own process."""
 LARGE_DIFFERENCE = 0.01
 """Difference between the accuracies on test images and on held-back images, beyond both intervals, that honest models
 do not have; `docs/trust.md` has the measurements."""
+LARGE_PART = 0.25
+"""The same as a part of the errors on test images: a weak model loses more when images move."""
 _FEWEST_ROWS = 20
 """Number of predicted rows from which an activation is concluded."""
 _ROUNDING = 0.01
@@ -300,7 +302,7 @@ def _with_held_back(fact: AccuracyFact, result: PredictionResult | None) -> Accu
         seed=plan.held_back, correct=correct, total=total, value=correct / total if total else 0.0, low=low, high=high
     )
     doubt = fact.doubt
-    if doubt is None and fact.low - high > LARGE_DIFFERENCE:
+    if doubt is None and fact.low - high > max(LARGE_DIFFERENCE, LARGE_PART * (1 - fact.value)):
         doubt = say(
             "it classifies {accuracy:percent} of the {split:split} images correctly, but only {held_back:percent} of "
             "{count:number} new images that were never in the notebook",

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from grader.evidence.accuracies import LARGE_DIFFERENCE, apply_predictions
+from grader.evidence.accuracies import LARGE_DIFFERENCE, LARGE_PART, apply_predictions
 from grader.evidence.held_back import MOST_SHIFT, held_back_id, held_back_plans, held_back_task, moved
 from grader.evidence.prediction_plans import PredictionResult, Task, plan_inputs, whole_split
 from grader.facts.tasks import held_back_parts
@@ -77,7 +77,10 @@ def judged(run: Run, indexes: Indexes, mnist: SimpleNamespace, *, wrong: int, he
     return fact
 
 
-@pytest.mark.parametrize(("wrong", "held", "doubt"), [(100, 8, False), (100, 20, False), (0, 100, True)])
+@pytest.mark.parametrize(
+    ("wrong", "held", "doubt"),
+    [(100, 8, False), (100, 20, False), (0, 60, True), (1000, 130, False), (1000, 180, True)],
+)
 def test_both_accuracies_are_known_and_a_large_difference_is_a_doubt(  # noqa: PLR0913 - fixtures and a case
     run: Run, indexes: Indexes, mnist: SimpleNamespace, *, wrong: int, held: int, doubt: bool
 ) -> None:
@@ -85,7 +88,8 @@ def test_both_accuracies_are_known_and_a_large_difference_is_a_doubt(  # noqa: P
     assert fact.correct == 10_000 - wrong
     assert fact.held_back is not None
     assert (fact.held_back.correct, fact.held_back.total, fact.held_back.seed) == (1000 - held, 1000, 5)
-    assert (fact.low - fact.held_back.high > LARGE_DIFFERENCE) is doubt
+    large = max(LARGE_DIFFERENCE, LARGE_PART * wrong / 10_000)
+    assert (fact.low - fact.held_back.high > large) is doubt
     assert bool(fact.doubt) is doubt
     if fact.doubt:
         assert "new images that were never in the notebook" in ids(fact.doubt)[0]
