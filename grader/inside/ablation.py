@@ -39,7 +39,7 @@ def idle_layers(model: Any, images: NDArray[Any], seconds: float = SECONDS) -> l
         seconds: Time limit.
 
     Returns:
-        Names of layers; None if that cannot be said: the outputs are random, or the same for all images.
+        Names of layers; None if it is unknown: the outputs are random, or the same for all images.
     """
     ends = time.monotonic() + seconds
     images = np.ascontiguousarray(images[:IMAGES])

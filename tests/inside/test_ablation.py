@@ -99,6 +99,8 @@ def test_only_layers_without_influence_are_found(dialect: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
+    # Keras 3 lets the argument of the whole model decide whether this `Dropout` drops anything.
+    assert found.pop("random") in (None, [])
     side = ["c", "d", "f", "r", "s"]
     assert found == {
         "chain": [],
@@ -111,7 +113,6 @@ def test_only_layers_without_influence_are_found(dialect: str) -> None:
         "recurrent": [],
         "saturated": [],
         "constant": None,
-        "random": None,
         "no time": [],
         "one image": None,
     }
