@@ -142,7 +142,8 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
         "borderline": within_noise and fraction is not None and fraction < 1,
         "evidence": (pointer or Pointer(cell=model.cell, event=model.event),),
     }
-    message = _message(fact, model, params, needed)
+    confirmed = params.held_back and (fact.held_back is not None or fraction != 0)
+    message = sentences(_message(fact, model, params, needed), _on_held_back(fact) if confirmed else None)
     if fraction is None or (params.held_back and fraction > 0 and fact.held_back is None):
         return Finding.pending(message, **details)
     return allow_for_stop(case, Finding.scored(message, fraction, **details), model.id)
@@ -211,7 +212,6 @@ def _message(fact: AccuracyFact, model: ModelFact, params: AccuracyParams, neede
         _missing(missing, params.at_least) if missing > 0 else None,
         _noise(fact, params, missing) if fact.low < params.at_least < fact.high else None,
         *([] if fact.assurance is Assurance.VERIFIED else _unverified(fact, params)),
-        _on_held_back(fact) if params.held_back else None,
     )
 
 
