@@ -18,7 +18,7 @@ from grader.facts.recognition import known_rows
 from grader.facts.suitability import CLASSES
 from grader.facts.tasks import judged_dataset, label_classes, label_meaning, names_classes, tasks_of
 from grader.facts.weights import trainings_of
-from grader.schema.base import Assurance, Pointer
+from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.errors import PredictorError
 from grader.schema.evidence import AccuracyFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding, FindingDetails, MeasureLabel
@@ -60,6 +60,8 @@ class AccuracyParams(WithModel):
     """Split of the data set."""
     require_verified: bool = False
     """Count only an accuracy that the grader computed outside the student's process."""
+    held_back: bool = False
+    """Also test the model on new images that were never in the notebook. `docs/trust.md` says how they are made."""
 
     @property
     def needs_dataset(self) -> bool:
@@ -83,6 +85,10 @@ _MEASURES: Final[Mapping[str, MeasureLabel]] = {
     "missing": measure(say("Further correct images for full marks"), "number"),
     "at_least": measure(say("Accuracy for full marks"), "percent"),
     "within_noise": measure(say("Missed by less than the measurement error")),
+    "held_back": measure(say("Accuracy on new images"), "percent"),
+    "held_back_low": measure(say("Lower end of its 95 % interval"), "percent"),
+    "held_back_high": measure(say("Upper end of its 95 % interval"), "percent"),
+    "held_back_total": measure(say("New images"), "number"),
 }
 """Labels and units of the measured values; values without a label repeat the message."""
 
@@ -97,7 +103,8 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
         can decide. If the accuracy misses `at_least`, but `at_least` is within the 95 % interval, the criterion is
         *borderline*: the points do not change, and a person should look. A narrow pass remains a pass, and
         `within_noise` reports it. If the grader stopped the training while it was still improving, or has no usable
-        form of the model, a person must judge a missed criterion.
+        form of the model, a person must judge a missed criterion. With `held_back: true`, the points also need an
+        accuracy on new images that is not far lower; otherwise a person must judge it.
 
     Why it matters:
         A number that a notebook prints is a claim. A number that someone else can compute again is a result.
@@ -118,6 +125,7 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
     fraction = _fraction(fact, params, needed)
     within_noise = fact.low < params.at_least < fact.high
     pointer = next((Pointer(cell=f.cell, event=f.event) for f in reversed(case.evidence.fits_of(model.id))), None)
+    unseen = _held_back_measures(fact) if params.held_back else {}
     details: FindingDetails = {
         "assurance": fact.assurance,
         "measured": {
@@ -129,12 +137,14 @@ def accuracy(case: Case, params: AccuracyParams) -> Finding:
             "missing": max(0, needed - fact.correct),
             "at_least": params.at_least,
             "within_noise": within_noise,
+            **unseen,
         },
         "borderline": within_noise and fraction is not None and fraction < 1,
         "evidence": (pointer or Pointer(cell=model.cell, event=model.event),),
     }
-    message = _message(fact, model, params, needed)
-    if fraction is None:
+    confirmed = params.held_back and (fact.held_back is not None or fraction != 0)
+    message = sentences(_message(fact, model, params, needed), _on_held_back(fact) if confirmed else None)
+    if fraction is None or (params.held_back and fraction > 0 and fact.held_back is None):
         return Finding.pending(message, **details)
     return allow_for_stop(case, Finding.scored(message, fraction, **details), model.id)
 
@@ -202,6 +212,33 @@ def _message(fact: AccuracyFact, model: ModelFact, params: AccuracyParams, neede
         _missing(missing, params.at_least) if missing > 0 else None,
         _noise(fact, params, missing) if fact.low < params.at_least < fact.high else None,
         *([] if fact.assurance is Assurance.VERIFIED else _unverified(fact, params)),
+    )
+
+
+def _held_back_measures(fact: AccuracyFact) -> dict[str, Json]:
+    held_back = fact.held_back
+    if held_back is None:
+        return {"held_back": None}
+    return {
+        "held_back": held_back.value,
+        "held_back_low": held_back.low,
+        "held_back_high": held_back.high,
+        "held_back_total": held_back.total,
+    }
+
+
+def _on_held_back(fact: AccuracyFact) -> Message:
+    """Report the accuracy on new images."""
+    held_back = fact.held_back
+    if held_back is None:
+        return say("It was not tested on new images that were never in the notebook, so a person must look at it.")
+    return say(
+        "Of {count:number} new images that were never in the notebook, it classifies {accuracy:percent} correctly "
+        "(95 % interval {low:percent} to {high:percent}).",
+        count=held_back.total,
+        accuracy=held_back.value,
+        low=held_back.low,
+        high=held_back.high,
     )
 
 

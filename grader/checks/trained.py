@@ -13,12 +13,13 @@ from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Whole, WithModel
 from grader.checks.support.verdicts import never_trained
 from grader.facts.case import Case
+from grader.facts.copies import describe_copies
 from grader.facts.metrics import finite, series
 from grader.facts.recognition import known_rows
 from grader.facts.stops import cut_trainings
 from grader.facts.weights import trainings_behind, trainings_of
 from grader.schema.base import Assurance, Pointer
-from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact
+from grader.schema.evidence import ArrayFact, CopiesFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 
@@ -66,8 +67,9 @@ def trained(case: Case, params: TrainedParams) -> Finding:
         If the model was loaded or copied, the earlier trainings of its weights count too. If only some layers come from
         another model, that model's trainings only count for the question which images were used. Images that the
         grader does not recognize, such as augmented ones, contradict nothing; the message says that they are not
-        confirmed. The same is true for unknown figures of a generator or a custom training loop. Epochs that the grader
-        cut off count as done. If the loss did not fall in a training that the grader cut short, a person must judge it.
+        confirmed. But if some of them are altered copies of images of another split, a person must judge it. Unknown
+        figures of a generator or a custom training loop contradict nothing, either. Epochs that the grader cut off
+        count as done. If the loss did not fall in a training that the grader cut short, a person must judge it.
 
     Why it matters:
         A test accuracy only means something if the training images are known.
@@ -261,6 +263,9 @@ def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> Conditio
     if strangers:
         other = say("it was trained on images that are not from {dataset:dataset}", dataset=dataset)
         return Condition(name, holds=False, seen=other)
+    copies = next((c for c in _copies(fits) if c.dataset == dataset and c.split != split), None)
+    if copies is not None:
+        return Condition(name, holds=None, seen=describe_copies(copies))
     if len(counts) < len(fits):
         unconfirmed = say(
             "the grader recognized no {dataset:dataset} image outside the {split:split} images, "
@@ -270,6 +275,12 @@ def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> Conditio
         )
         return Condition(name, holds=True, seen=unconfirmed)
     return Condition(name, holds=True, seen=_trained_on(max(counts, key=lambda rows: rows[split]), dataset))
+
+
+def _copies(fits: tuple[FitFact, ...]) -> Iterator[CopiesFact]:
+    for fit in fits:
+        if fit.x is not None and fit.x.copies is not None:
+            yield fit.x.copies
 
 
 def _trained_on(rows: dict[str, int], dataset: str) -> Message:

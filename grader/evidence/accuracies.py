@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from grader.evidence.artefacts import ArrayReader
 from grader.evidence.claims import MalformedError
+from grader.evidence.held_back import held_back_id
 from grader.evidence.keras_file import KerasFile
 from grader.evidence.prediction_plans import (
     Moment,
@@ -24,15 +25,20 @@ from grader.evidence.structure import read_model, read_outputs
 from grader.facts.statistics import wilson
 from grader.schema.base import Assurance
 from grader.schema.errors import ArtefactError
-from grader.schema.evidence import AccuracyFact, Evidence, LayerFact, ModelFact, OutputFact, OutputPart
+from grader.schema.evidence import AccuracyFact, Evidence, HeldBackFact, LayerFact, ModelFact, OutputFact, OutputPart
 from grader.schema.message import Message, MessageLike, as_message, clauses, say, say_count
 
-__all__ = ["apply_predictions", "recorded_results"]
+__all__ = ["LARGE_DIFFERENCE", "LARGE_PART", "apply_predictions", "recorded_results"]
 
 _RELIABLE = ("predictions", "saved_model", "keras")
 """Saved forms of a model, the most reliable last: layers of Keras alone, a graph, the notebook's own process."""
 _FEW_NUMBERS, _SMALL_PART = 200, 10
 """A model may hold this many numbers, and one for this many parameters, that are not counted: seeds, a fixed filter."""
+LARGE_DIFFERENCE = 0.01
+"""Difference between the accuracies on test images and on held-back images, beyond both intervals, that honest models
+do not have; `docs/trust.md` has the measurements."""
+LARGE_PART = 0.25
+"""The same as a part of the errors on test images: a weak model loses more when images move."""
 _FEWEST_ROWS = 20
 """Number of predicted rows from which an activation is concluded."""
 _ROUNDING = 0.01
@@ -72,14 +78,16 @@ def apply_predictions(
         tried, the best counts. A model whose predictions failed has the reason in `unkept_reason`.
     """
     groups: dict[tuple[str, str, str, str | None, Moment], list[PredictionResult]] = {}
+    held_back = {result.plan.id: result for result in results if result.plan.held_back is not None}
     for result in results:
-        groups.setdefault(result.plan.key, []).append(result)
+        if result.plan.held_back is None:
+            groups.setdefault(result.plan.key, []).append(result)
     accuracies = {(a.model, a.dataset, a.split, a.task, a.moment): a for a in evidence.accuracies}
     models = {model.id: model for model in evidence.models}
     problems: list[MessageLike] = list(evidence.problems)
     for key, group in groups.items():
         task = group[0].plan.part or whole_split(indexes[key[1]], key[2])
-        fact, failure = _judge(group, task, models.get(key[0]))
+        fact, failure = _judge(group, task, models.get(key[0]), held_back)
         if fact is not None:
             accuracies[key] = fact
         if key[0] in models and key[-1] == "trained":
@@ -103,7 +111,10 @@ def apply_predictions(
 
 
 def _judge(
-    group: Sequence[PredictionResult], task: Task, model: ModelFact | None
+    group: Sequence[PredictionResult],
+    task: Task,
+    model: ModelFact | None,
+    held_back: Mapping[str, PredictionResult],
 ) -> tuple[AccuracyFact | None, MessageLike]:
     """Find the best accuracy of a model's results on one task, or None and the reason, if the model may fit the task.
 
@@ -116,7 +127,10 @@ def _judge(
     failure = "" if unfit else next((prediction.note for prediction in failed), "")
     why = failure or (model.unkept_reason if model is not None else None) or ""
     facts = [
-        _accuracy(result, prediction.classes, task, prediction.note, why)
+        _with_held_back(
+            _accuracy(result, prediction.classes, task, prediction.note, why),
+            held_back.get(held_back_id(result.plan)),
+        )
         for result, prediction in judged
         if prediction.classes is not None
     ]
@@ -281,6 +295,32 @@ def _accuracy(
     )
 
 
+def _with_held_back(fact: AccuracyFact, result: PredictionResult | None) -> AccuracyFact:
+    """Add the accuracy on held-back images, and a doubt if it is far lower than the one on the test images."""
+    plan = result.plan if result is not None else None
+    if result is None or plan is None or plan.part is None or plan.held_back is None:
+        return fact
+    predicted = _predicted(result, plan.part).classes
+    if predicted is None:
+        return fact
+    correct, total = int((predicted == plan.part.labels).sum()), len(plan.part.labels)
+    low, high = wilson(correct, total)
+    held_back = HeldBackFact(
+        seed=plan.held_back, correct=correct, total=total, value=correct / total if total else 0.0, low=low, high=high
+    )
+    doubt = fact.doubt
+    if doubt is None and fact.low - high > max(LARGE_DIFFERENCE, LARGE_PART * (1 - fact.value)):
+        doubt = say(
+            "it classifies {accuracy:percent} of the {split:split} images correctly, but only {held_back:percent} of "
+            "{count:number} new images that were never in the notebook",
+            accuracy=fact.value,
+            split=fact.split,
+            held_back=held_back.value,
+            count=total,
+        )
+    return fact.model_copy(update={"held_back": held_back, "doubt": doubt})
+
+
 def _doubt(result: PredictionResult) -> Message | None:
     """Explain that answers to equal images differ, unless the model's own layers are random.
 
@@ -377,6 +417,7 @@ def _verified(model: ModelFact, group: Sequence[PredictionResult], problems: lis
             "layers": _with_origin(seen.layers, frozenset(_ready_made(model.layers))),
             "assurance": Assurance.VERIFIED,
             "doubt": doubt,
+            "idle_layers": tuple(layer.name for layer in seen.flat_layers() if layer.name in done.idle),
         }
     )
 

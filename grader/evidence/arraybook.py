@@ -1,7 +1,7 @@
 """Convert descriptions of arrays and labels to facts; each array is examined once."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from grader.evidence.artefacts import ArrayKeeper, ArrayReader, is_inside
 from grader.evidence.claims import MalformedError, as_bool, as_float, as_int, as_map, as_shape, as_text, as_texts, claim
+from grader.evidence.copies import find_copies
 from grader.evidence.provenance import (
     MIN_NEIGHBOURS,
     DatasetIndex,
@@ -22,13 +23,15 @@ from grader.evidence.provenance import (
 from grader.evidence.transform import Floats, Preparation, find_transform
 from grader.inside.record.events import MAX_CLASSES, ArrayDescription, LabelDescription
 from grader.schema.errors import ArtefactError
-from grader.schema.evidence import ArrayFact, LabelFact, RowsFact, TransformFact
+from grader.schema.evidence import ArrayFact, CopiesFact, LabelFact, RowsFact, TransformFact
 from grader.schema.message import MessageLike, literal, say
 
 __all__ = ["ArrayBook", "KnownArray"]
 
 _MAX_SAMPLE = 1024
 _MAX_LANDMARKS = 256
+_MAX_COPIES = 6
+"""Limit of arrays that are searched for altered test images; each takes a few tenths of a second."""
 _MAX_NEIGHBOURS = 6
 """Limit of arrays that are compared with every raw image; each takes a few tenths of a second."""
 
@@ -63,6 +66,9 @@ class _Prints:
     sample: Floats | None
     sample_index: NDArray[np.int64] | None
     landmarks: Landmarks | None = None
+    strangers: NDArray[Any] | None = None
+    """Some rows whose fingerprints are unknown."""
+    strangers_index: NDArray[np.int64] | None = None
 
 
 @dataclass(eq=False)
@@ -84,6 +90,7 @@ class ArrayBook:
     _tried: set[tuple[str, int | None, str]] = field(default_factory=set)
     _labels: dict[str, NDArray[np.int32] | None] = field(default_factory=dict)
     _neighbours: int = 0
+    _copies: dict[tuple[str, int | None], CopiesFact | None] = field(default_factory=dict)
 
     def array(self, value: object, labels: object = None, *, given: bool = True) -> KnownArray | None:
         """Convert an array description to a fact.
@@ -119,6 +126,53 @@ class ArrayBook:
         if drawn is None or not shape or shape[0] is None or drawn >= shape[0]:
             return KnownArray(fact, examined.rows)
         return KnownArray(_part_of(fact, drawn), examined.rows, drawn=True)
+
+    def training_array(self, value: object, labels: object = None) -> KnownArray | None:
+        """Convert the description of training images to a fact, and search altered test images among them.
+
+        Args:
+            value: A description as in `docs/events.md`.
+            labels: The description of the images' labels, if there is one.
+
+        Returns:
+            None if the claim does not describe an array.
+        """
+        known = self.array(value, labels)
+        file: object = claim(ArrayDescription, value)["file"]
+        if known is None or not isinstance(file, str) or len(known.fact.shape) < 2:  # noqa: PLR2004 - rows, pixels
+            return known
+        key = (file, known.fact.shape[0] if not known.drawn else None)
+        if key not in self._copies:
+            enough = len(self._copies) >= _MAX_COPIES
+            self._copies[key] = None if enough else self._find_copies(file, known)
+        copies = self._copies[key]
+        return known if copies is None else replace(known, fact=known.fact.model_copy(update={"copies": copies}))
+
+    def _find_copies(self, file: str, known: KnownArray) -> CopiesFact | None:
+        """Search altered test images among the rows of an array that are not recognized."""
+        if known.rows is not None and bool((known.rows >= 0).all()):
+            return None
+        try:
+            prints = _prints(self._read(file), None)
+        except (ArtefactError, MalformedError):
+            return None  # `array` noted the problem
+        unknown = self._unknown(prints.fingerprints)
+        if known.rows is not None and len(known.rows) == len(unknown):
+            unknown &= known.rows < 0
+        images, index = prints.strangers, prints.strangers_index
+        if images is None or index is None:
+            images, index = prints.sample, prints.sample_index
+        if images is None or index is None or not unknown[index].any():
+            return None
+        rows = known.fact.rows
+        likely = self.indexes.values() if rows is None else (self.indexes[rows.dataset],)
+        return find_copies(images[unknown[index]], int(unknown.sum()), likely)
+
+    def _unknown(self, fingerprints: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        unknown: NDArray[np.bool_] = fingerprints != 0
+        for index in self.indexes.values():
+            unknown &= ~np.isin(fingerprints, index.fingerprints)
+        return unknown
 
     def label(
         self, value: object, images: KnownArray | None = None, validation_split: float | None = None
@@ -317,7 +371,29 @@ def _prints(arrays: Mapping[str, NDArray[Any]], count: int | None) -> _Prints:
     if int(index.min()) < 0 or int(index.max()) >= len(prints):
         msg = "the sample has rows that the array does not have"
         raise MalformedError(msg)
-    return _Prints(prints, sample, index.astype(np.int64), _landmarks(arrays, len(prints), sample[0].size))
+    landmarks = _landmarks(arrays, len(prints), sample[0].size)
+    return _Prints(prints, sample, index.astype(np.int64), landmarks, *_strangers(arrays, len(prints), sample.shape))
+
+
+def _strangers(
+    arrays: Mapping[str, NDArray[Any]], rows: int, shape: tuple[int, ...]
+) -> tuple[NDArray[Any] | None, NDArray[np.int64] | None]:
+    """Read the stored rows with unknown fingerprints, if there are any.
+
+    Raises:
+        MalformedError: They do not belong to these rows.
+    """
+    images, index = arrays.get("unknown"), arrays.get("unknown_index")
+    if images is None or index is None:
+        return None, None
+    fits = images.dtype == np.uint8 and images.shape[1:] == shape[1:] and index.ndim == 1 and index.dtype.kind in "iu"
+    if not fits or not 0 < len(images) == len(index) <= _MAX_SAMPLE:
+        msg = "the unrecognized rows are malformed"
+        raise MalformedError(msg)
+    if int(index.min()) < 0 or int(index.max()) >= rows:
+        msg = "some unrecognized rows are not in the array"
+        raise MalformedError(msg)
+    return images, index.astype(np.int64)
 
 
 def _landmarks(arrays: Mapping[str, NDArray[Any]], rows: int, width: int) -> Landmarks | None:

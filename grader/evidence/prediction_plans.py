@@ -115,6 +115,8 @@ class PredictionPlan:
     """The meaning of the outputs of a model for a part."""
     moment: Moment = "trained"
     """Whether the model is judged after its own training, or after that of another model."""
+    held_back: int | None = None
+    """Seed of the held-back images in `part`; None if the plan is for the images of the split."""
 
     @property
     def key(self) -> tuple[str, str, str, str | None, Moment]:
@@ -140,6 +142,8 @@ class PredictionResult:
     """Number of images that were given twice and got two different answers."""
     graph: Graph | None = None
     """The content of a SavedModel as data; None for other forms."""
+    idle: tuple[str, ...] = ()
+    """Names of layers without influence on the outputs; untrusted."""
 
 
 def whole_split(index: DatasetIndex, split: str) -> Task:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from grader.evidence.nearest_images import SplitFeatures
 from grader.evidence.transform import (
     Floats,
     PixelStatistics,
@@ -126,6 +127,11 @@ class DatasetIndex:
     def split_statistics(self) -> Mapping[str, PixelStatistics]:
         """Pixel statistics of each split."""
         return {split: pixel_statistics(images) for split, images in self.images.items() if len(images)}
+
+    @cached_property
+    def features(self) -> Mapping[str, SplitFeatures]:
+        """Features of each split, to find the nearest images."""
+        return {split: SplitFeatures.of(images) for split, images in self.images.items() if len(images)}
 
     def raw(self, rows: ArrayLike) -> NDArray[np.uint8]:
         """Return the raw images of row numbers, (k, h, w[, c]).

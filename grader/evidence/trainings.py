@@ -175,7 +175,7 @@ class TrainingLog:
 
     def _add_batches(self, training: _Training, images: object, labels: object, batch_size: object) -> None:
         """Add the data of a custom training loop, which are known only after it has run."""
-        x = self._book.array(images, labels)
+        x = self._book.training_array(images, labels)
         y = self._book.label(labels, x)
         size = as_int(batch_size, 1)
         training.x = x.fact if x else training.x
@@ -205,7 +205,8 @@ class TrainingLog:
 
     def _started(self, event: FitStart, at: Moment) -> _Training:
         model = need_id(event["model"])
-        x, val_x = self._book.array(event["x"], event["y"]), self._book.array(event["val_x"], event["val_y"])
+        x = self._book.training_array(event["x"], event["y"])
+        val_x = self._book.array(event["val_x"], event["val_y"])
         validation = as_choice(event["validation"], _VALIDATIONS) or "none"
         split = as_float(event["validation_split"])
         return _Training(

@@ -32,6 +32,7 @@ from grader.facts.npy import LARGEST_HEAD, read_npy_head
 from grader.inside.record.predictions import (
     MAX_DESCRIPTION,
     MAX_ERROR,
+    MAX_IDLE,
     MAX_OUTPUTS,
     MAX_PARTS,
     REQUEST_VERSION,
@@ -117,6 +118,8 @@ class PredictionResult:
     seconds: float = 0.0
     unequal: int = 0
     """Number of images that were given twice and got two different answers."""
+    idle: tuple[str, ...] = ()
+    """Names of layers without influence on the outputs, as far as they are known; untrusted."""
 
 
 def predict(  # noqa: PLR0913 — all by name, and most with a default
@@ -369,7 +372,8 @@ def _result(job: PredictionJob, answered: tuple[JobResult, Answer], order: Order
     try:
         outputs, first, second = order.undo(_read_outputs(source, len(order.given)))
         parts = _parts(answer, outputs.shape[1])
-        return replace(result, ok=True, outputs=outputs, parts=parts, unequal=count_unequal(first, second))
+        unequal, idle = count_unequal(first, second), _idle(answer)
+        return replace(result, ok=True, outputs=outputs, parts=parts, unequal=unequal, idle=idle)
     except (OSError, ValueError) as error:
         return replace(result, error=say("the predictions cannot be read ({error})", error=str(error)[:MAX_ERROR]))
 
@@ -377,6 +381,12 @@ def _result(job: PredictionJob, answered: tuple[JobResult, Answer], order: Order
 def _seconds(value: object) -> float:
     """Read a claimed duration; 0 for anything else than a number of at most a year."""
     return float(value) if isinstance(value, int | float) and 0 <= value <= _YEAR else 0.0
+
+
+def _idle(answer: JobResult) -> tuple[str, ...]:
+    claimed: object = answer.get("idle")
+    names = claimed[:MAX_IDLE] if isinstance(claimed, list) else []
+    return tuple(name[:_NAME] for name in names if isinstance(name, str))
 
 
 def _parts(answer: JobResult, columns: int) -> tuple[OutputPart, ...]:

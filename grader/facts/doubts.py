@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from grader.facts.case import Case
+from grader.facts.copies import any_copies, copies_behind, describe_copies
 from grader.schema.grade import Finding
 from grader.schema.message import MessageLike, say, sentences
 
@@ -12,7 +13,8 @@ __all__ = ["has_doubts", "with_doubts"]
 def has_doubts(case: Case) -> bool:
     """Whether a person must judge anything of a submission because of a doubt."""
     evidence = case.evidence
-    return any(model.doubt for model in evidence.models) or any(fact.doubt for fact in evidence.accuracies)
+    doubts = (*(model.doubt for model in evidence.models), *(fact.doubt for fact in evidence.accuracies))
+    return any(doubts) or any_copies(evidence)
 
 
 def with_doubts(case: Case, finding: Finding, roles: Iterable[str], read: frozenset[str]) -> Finding:
@@ -41,5 +43,8 @@ def _reasons(case: Case, models: set[str], *, judged: bool) -> Iterator[MessageL
         if model.doubt is not None and (not models or model.id in models):
             yield model.doubt
     for fact in case.evidence.accuracies if judged else ():
-        if fact.doubt is not None and (not models or fact.model in models):
+        if models and fact.model not in models:
+            continue
+        if fact.doubt is not None:
             yield fact.doubt
+        yield from map(describe_copies, copies_behind(case.evidence, fact.model, fact.dataset, fact.split))

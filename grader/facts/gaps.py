@@ -177,6 +177,7 @@ class GapWatch:
     """Runs checks and diagnostics, and finds the gaps that touch them.
 
     Attributes:
+        plain: The case itself.
         case: The view of the case for the checks and diagnostics.
     """
 
@@ -189,7 +190,7 @@ class GapWatch:
         """
         self._gaps = tuple(gap for gap in case.evidence.gaps if gap.lost)
         self._read: set[str] = set()
-        self.case = case
+        self.plain = self.case = case
         if self._gaps or always or case.evidence.quick:
             evidence = _evidence_view(case.evidence, self._read)
             # A quick run makes no predictions, so none are lost.

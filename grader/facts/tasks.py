@@ -7,6 +7,7 @@ from grader.schema.evidence import Evidence, FitFact, RowsFact
 from grader.schema.rubric import Rubric
 
 __all__ = [
+    "held_back_parts",
     "judged_dataset",
     "label_classes",
     "label_meaning",
@@ -57,6 +58,21 @@ def judged_dataset(rubric: Rubric, dataset: str | None, task: str | None) -> str
         task: The criterion's parameter; a task's data set overrides `dataset`.
     """
     return rubric.task_dataset(task) if task is not None and task in rubric.tasks else dataset or rubric.dataset
+
+
+def held_back_parts(rubric: Rubric) -> frozenset[tuple[str, str | None]]:
+    """List the data sets and tasks for which a criterion requests held-back images.
+
+    Args:
+        rubric: The rubric; its checks were validated.
+    """
+    settings = (test.with_ for criterion in rubric.criteria for test in criterion.tests)
+    wanted = ((each.get("dataset"), each.get("task")) for each in settings if each.get("held_back") is True)
+    return frozenset(
+        (judged_dataset(rubric, str(dataset) if dataset else None, task), task)
+        for dataset, name in wanted
+        for task in (str(name) if name else None,)
+    )
 
 
 def missing_classes(rows: RowsFact | None, rubric: Rubric, task: str) -> tuple[int, ...]:

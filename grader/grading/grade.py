@@ -12,6 +12,7 @@ from grader.facts.doubts import has_doubts, with_doubts
 from grader.facts.follow_ups import advice_of, cause_text, follow_ups
 from grader.facts.gaps import GapWatch, describe_cause, describe_lost, distinct_problems
 from grader.facts.graded_model import graded_accuracy, graded_model, main_accuracy, main_model
+from grader.facts.idle_layers import has_idle_layers, left_to_a_person, without_idle_layers
 from grader.facts.language import english
 from grader.facts.metrics import epochs_trained
 from grader.facts.points import fraction_of, total_of
@@ -417,6 +418,9 @@ def _find(test: Test, criterion: Criterion, watch: GapWatch, checks: Mapping[str
     roles = [value for value in test.with_.values() if isinstance(value, str)]
     read = watch.read
     finding = with_doubts(watch.case, finding, roles, read)
+    if has_idle_layers(watch.plain) and finding.status in {"passed", "partial"}:
+        other = spec.run(without_idle_layers(watch.plain), parameters)
+        finding = left_to_a_person(watch.plain, finding, other, roles)
     lost = gaps if finding.status in {"failed", "partial"} else ()
     return _Judged(finding, (*lost, *quick_doubt(watch.case.evidence, finding.status, read)))
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .ablation import IMAGES, idle_layers
 from .describe.models import describe_model, numbers
 from .model_files import foreign_part
 from .record.events import ModelStructure
@@ -24,6 +25,7 @@ from .record.log import plain
 from .record.predictions import (
     MAX_DESCRIPTION,
     MAX_ERROR,
+    MAX_IDLE,
     MAX_OUTPUTS,
     MAX_PARTS,
     REQUEST_VERSION,
@@ -108,10 +110,13 @@ def run_job(job: JobRequest) -> tuple[JobResult, NDArray[np.float32] | None]:
     began = time.monotonic()
     result = JobResult(id=job["id"], ok=False, error=None, model=None, seconds=0.0)
     try:
-        predict, result["model"] = _load(job)
+        predict, result["model"], model = _load(job)
         inputs = job.get("inputs")
         if inputs is not None:
             rows, result["outputs"] = _predict(predict, Path(inputs), int(job.get("batch_size", 256)))
+            idle = None if model is None else _idle(model, Path(inputs))
+            if idle is not None:
+                result["idle"] = idle[:MAX_IDLE]
         result["ok"] = True
     except Exception as problem:
         result["error"] = f"{type(problem).__name__}: {problem}"[:MAX_ERROR]
@@ -119,13 +124,27 @@ def run_job(job: JobRequest) -> tuple[JobResult, NDArray[np.float32] | None]:
     return result, rows
 
 
-def _load(job: JobRequest) -> tuple[Predict, ModelStructure | None]:
+def _idle(model: Any, inputs: Path) -> list[str] | None:
+    """Find the layers without influence; None if it is unknown, also because the model cannot be tried in parts."""
+    images = np.load(inputs, mmap_mode="r", allow_pickle=False)
+    try:
+        return idle_layers(model, np.asarray(images[:IMAGES]))
+    except Exception:
+        return None
+
+
+def _load(job: JobRequest) -> tuple[Predict, ModelStructure | None, Any]:
+    """Load a model.
+
+    Returns:
+        The function that predicts, the description, and the Keras model; None for a SavedModel.
+    """
     if job["format"] == "saved_model":
-        return _load_saved_model(Path(job["model"])), None
+        return _load_saved_model(Path(job["model"])), None, None
     model = _load_keras(Path(job["model"]), job["dialect"])
     described: ModelStructure = plain(describe_model(model), 40)
     small = len(json.dumps(described, allow_nan=False)) <= MAX_DESCRIPTION
-    return lambda batch: model(batch, training=False), described if small else None
+    return lambda batch: model(batch, training=False), described if small else None, model
 
 
 def _load_keras(path: Path, dialect: str) -> Any:

@@ -17,6 +17,7 @@ from grader.evidence.prediction_plans import part_of_split
 from grader.evidence.provenance import DatasetIndex, make_index
 from grader.facts.language import Language, catalog_digest
 from grader.facts.roles import resolve_roles
+from grader.facts.tasks import held_back_parts
 from grader.grading.late import DueDate
 from grader.grading.loader import LoadedRubric, measured_datasets
 from grader.grading.parts import FieldDigests
@@ -154,11 +155,17 @@ class Course:
             "tasks": {name: task.model_dump(mode="json") for name, task in rubric.tasks.items()},
             "dataset": rubric.dataset,
             "datasets": sorted(rubric.all_datasets),
-            "criteria": {"dataset": sorted({*self.measured} - {rubric.dataset})},
+            "criteria": {"dataset": sorted({*self.measured} - {rubric.dataset}), **self._held_back_part},
             **self._template_part,
             # Only if there are any, so that a rubric without files keeps its executions.
             **({"files": {file.target: file.sha256 for file in self.loaded.files}} if self.loaded.files else {}),
         }
+
+    @property
+    def _held_back_part(self) -> Mapping[str, Any]:
+        """The requests for held-back images; empty without any, so that earlier executions keep their keys."""
+        parts = sorted((dataset, task or "") for dataset, task in held_back_parts(self.loaded.rubric))
+        return {"held_back": [list(part) for part in parts]} if parts else {}
 
     @property
     def _template_part(self) -> Mapping[str, Any]:

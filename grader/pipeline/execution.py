@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import re
+import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from nbformat import NotebookNode
 from grader.evidence.accuracies import apply_predictions, recorded_results
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.build import build_evidence
+from grader.evidence.held_back import held_back_plans
 from grader.evidence.keras_file import KerasFile, read_keras_file
 from grader.evidence.prediction_plans import PredictionPlan, PredictionResult, plan_inputs, plan_predictions
 from grader.evidence.saved_model import Graph, MalformedGraphError, read_graph
@@ -27,6 +29,7 @@ from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress
 from grader.execution.sandbox.layout import digest_files, python_versions
 from grader.execution.sandbox.scratch import scratch_folder
 from grader.facts.quick import as_quick
+from grader.facts.tasks import held_back_parts
 from grader.grading.best_attempt import attempt_seed
 from grader.intake.cells import oddity_messages
 from grader.intake.notebook import read_notebook
@@ -55,6 +58,8 @@ _QUICK_TIME = 45.0
 """Time limit of a notebook in a quick run, in seconds. The kernel's start and the grading need a few more."""
 _QUICK_FIT_TIME = 12.0
 """Time limit of one training in a quick run, for models whose single steps take long."""
+_SEED_BITS = 53
+"""Size of the seed of held-back images; JSON keeps such a number exactly."""
 _REASON = 300
 """Longest reason for an unreadable graph."""
 _SPLIT = "test"
@@ -278,6 +283,8 @@ class Executor:
             # Without the rubric, since its tasks are already planned. The kernel's predictions use the graded images.
             planned = plan_predictions(evidence, other, (_SPLIT,), course.indexes, arrays)
             plans += tuple(plan for plan in planned if plan.format != "predictions")
+        # The notebook was executed already, so no code of the student can know the seed.
+        plans += tuple(held_back_plans(plans, held_back_parts(rubric), course.indexes, secrets.randbits(_SEED_BITS)))
         results = (*self._predicted(plans, folder, scratch), *recorded_results(plans, arrays))
         return apply_predictions(evidence, results, course.indexes)
 
@@ -328,6 +335,7 @@ class Executor:
                 file=file,
                 unequal=answer.unequal,
                 graph=graphs[plan.id],
+                idle=answer.idle,
             )
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "CallbackFact",
     "CellFact",
     "CompileFact",
+    "CopiesFact",
     "DatasetFact",
     "EmulationFact",
     "EvaluateFact",
@@ -28,6 +29,7 @@ __all__ = [
     "FigureFact",
     "FitFact",
     "GapFact",
+    "HeldBackFact",
     "IgnoredFact",
     "LabelFact",
     "LayerFact",
@@ -134,6 +136,24 @@ class TransformFact(Document):
     """Largest absolute difference between the array and the formula over the compared rows."""
 
 
+class CopiesFact(Document):
+    """Altered copies of test images among the images of an array that were not recognized."""
+
+    dataset: str
+    split: str
+    compared: int
+    """Number of images that were compared with the data set: a random sample."""
+    copies: int
+    """How many of them fit an image of the split far better than every training image."""
+    rows: int
+    """Number of images of the array that were not recognized."""
+
+    @property
+    def estimate(self) -> int:
+        """Estimated number of copies in the whole array."""
+        return round(self.rows * self.copies / self.compared)
+
+
 class ArrayFact(Document):
     """An array of images that was passed to a model."""
 
@@ -153,6 +173,8 @@ class ArrayFact(Document):
     """Whether a `tf.data` map or a generator between this array and the model may change the values.
 
     `rows` and `transform` then describe the array before that step."""
+    copies: CopiesFact | None = None
+    """Altered copies of test images among training images; None if none were found."""
 
 
 class LabelFact(Document):
@@ -268,6 +290,8 @@ class ModelFact(Document):
     """Digests of the layers' weights when the model was saved; empty if they were not recorded."""
     doubt: MessageLike | None = None
     """Reason why the kept model may not be the recorded one; a person judges all that depends on the model."""
+    idle_layers: tuple[str, ...] = ()
+    """Names of the layers whose removal changes no prediction, as far as they were tried."""
 
     @property
     def output_shapes(self) -> tuple[Shape, ...]:
@@ -664,6 +688,19 @@ class RefusalFact(Document):
     """How to fix it, as a clause."""
 
 
+class HeldBackFact(Document):
+    """A model's accuracy on images that no code of the student ever saw, made by the grader from training images."""
+
+    seed: int
+    """Seed of the random numbers that made the images."""
+    correct: int
+    total: int
+    value: float
+    low: float
+    """Lower end of the 95 % Wilson interval."""
+    high: float
+
+
 class AccuracyFact(Document):
     """A model's accuracy on one split: computed by the grader or, as a last resort, recorded in the kernel."""
 
@@ -693,6 +730,8 @@ class AccuracyFact(Document):
     """Positions of misclassified images within the task's or split's images; None if not stored."""
     doubt: MessageLike | None = None
     """Reason why the answers may not come from the images; a person judges all that depends on this accuracy."""
+    held_back: HeldBackFact | None = None
+    """The accuracy on held-back images; None if no criterion requested it, or if it is unknown."""
 
     @property
     def key(self) -> str:

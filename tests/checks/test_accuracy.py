@@ -12,7 +12,7 @@ from grader.checks.accuracy import AccuracyParams, accuracy, images_needed, untr
 from grader.facts.language import english
 from grader.schema.base import Assurance
 from grader.schema.errors import PredictorError
-from grader.schema.evidence import FitFact, LabelFact, OutputFact
+from grader.schema.evidence import FitFact, HeldBackFact, LabelFact, OutputFact
 from grader.schema.grade import Finding, Lacking
 from grader.schema.message import say
 from tests.support import transfer_cases as transfer
@@ -420,3 +420,31 @@ def test_labels_of_a_task_that_were_not_seen_wait_for_a_person() -> None:
     finding = accuracy(transfer.case(whole.model_copy(update={"fits": fits, "accuracies": ()})), params)
     assert finding.status == "pending"
     assert says(finding.message, "the grader could not see which class each label of its training stands for")
+
+
+NEW = HeldBackFact(seed=5, correct=4_930, total=5_000, value=0.986, low=0.982, high=0.989)
+UNSEEN = FULL.model_copy(update={"held_back": True})
+
+
+def test_new_images_confirm_the_points_for_the_test_images() -> None:
+    finding = judge(9_910, UNSEEN, held_back=NEW)
+    assert (finding.status, finding.measured["held_back"], finding.measured["held_back_total"]) == (
+        "passed",
+        0.986,
+        5_000,
+    )
+    assert says(
+        finding.message,
+        "Of {count:number} new images that were never in the notebook, it classifies {accuracy:percent} correctly "
+        "(95 % interval {low:percent} to {high:percent}).",
+        accuracy=0.986,
+    )
+    assert judge(9_800, UNSEEN, held_back=NEW).fraction == pytest.approx(0.5)
+
+
+def test_without_an_answer_to_new_images_a_person_judges_points_that_would_be_earned() -> None:
+    finding = judge(9_910, UNSEEN)
+    assert (finding.status, finding.measured["held_back"]) == ("pending", None)
+    assert judge(9_600, UNSEEN).status == "failed"
+    assert judge(9_910).status == "passed"
+    assert "held_back" not in judge(9_910, held_back=NEW).measured

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from grader.checks.trained import TrainedParams, trained
-from grader.schema.evidence import CallFact, EvaluateFact, FitFact, SaveFact
+from grader.schema.evidence import CallFact, CopiesFact, EvaluateFact, FitFact, SaveFact
 from grader.schema.grade import Finding, RoleMatch
 from tests.support.factories import a_case, a_fit, a_model, an_array, an_evidence, layer, rows
 from tests.support.says import ids, says
@@ -88,6 +88,15 @@ def test_test_images_in_the_training_are_found() -> None:
     assert says(finding.message, IMAGES, count=10_000, split="test")
     assert says(finding.message, IMAGES, count=60_000, split="train")
     assert says(finding.message, "{training}, but only {split:split} images are allowed", split="train")
+
+
+def test_altered_test_images_in_the_training_are_left_to_a_person() -> None:
+    copies = CopiesFact(dataset="mnist", split="test", compared=64, copies=40, rows=1000)
+    for known in (None, rows(train=60_000, matched=0.9)):
+        fit = a_fit(x=an_array(61_000, of=known, copies=copies))
+        assert judge(fit, only_split="train").status == "pending"
+        assert judge(fit, only_split="test").status == ("passed" if known is None else "failed")
+        assert judge(fit, epochs_at_least=1).status == "passed"
 
 
 def test_another_data_set_is_not_the_training_images() -> None:

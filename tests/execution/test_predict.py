@@ -304,3 +304,22 @@ def test_claimed_outputs_are_read_if_they_divide_the_columns(ask: Predict, claim
     (result,) = ask(f"answer['outputs'] = {outputs!r}")
     assert result.ok
     assert [(part.name, part.shape, part.start) for part in result.parts] == read
+
+
+@pytest.mark.parametrize("isolation", ["none"], indirect=True)
+@pytest.mark.parametrize(
+    ("claimed", "read"),
+    [
+        (["conv", "drop"], ("conv", "drop")),
+        ([3, None, "x" * 999], ("x" * 200,)),
+        (["a"] * 999, ("a",) * 200),
+        ({"conv": 1}, ()),
+        ("conv", ()),
+        (None, ()),
+    ],
+    ids=["names", "other things", "many", "no list", "text", "nothing"],
+)
+def test_claimed_layers_without_influence_are_names(ask: Predict, claimed: Any, read: tuple[str, ...]) -> None:
+    (result,) = ask(f"answer['idle'] = {claimed!r}")
+    assert result.ok
+    assert result.idle == read

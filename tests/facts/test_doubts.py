@@ -7,11 +7,12 @@ import pytest
 from grader.facts.case import Case
 from grader.facts.doubts import has_doubts, with_doubts
 from grader.schema.base import Assurance
-from grader.schema.evidence import AccuracyFact, Evidence, ModelFact
+from grader.schema.evidence import AccuracyFact, CopiesFact, Evidence, ModelFact
 from grader.schema.grade import Finding, RoleMatch
 from grader.schema.message import Message, say
 from grader.schema.rubric import Rubric
 from grader.schema.submission import Run
+from tests.support.factories import a_fit, an_array
 from tests.support.says import says
 
 DOUBT = say("the kept model has other layers than the recorded one")
@@ -66,3 +67,25 @@ def test_a_person_judges_what_depends_on_a_doubt(
         return
     assert after.status == "pending"
     assert says(after.message, "A person has to judge this: {doubt}.", doubt=DOUBT)
+
+
+@pytest.mark.parametrize(
+    ("split", "roles", "read", "pending"),
+    [
+        ("test", ["network"], {"accuracies"}, True),
+        ("test", [], {"accuracies"}, True),
+        ("test", ["other"], {"accuracies"}, False),
+        ("test", ["network"], {"models.layers"}, False),
+        ("train", ["network"], {"accuracies"}, False),
+    ],
+)
+def test_an_accuracy_after_a_training_on_altered_test_images_is_in_doubt(
+    split: str, roles: list[str], read: set[str], *, pending: bool
+) -> None:
+    copies = CopiesFact(dataset="mnist", split=split, compared=64, copies=40, rows=1000)
+    case = case_of()
+    fits = (a_fit(x=an_array(1000, copies=copies)),)
+    case = Case(evidence=case.evidence.model_copy(update={"fits": fits}), rubric=case.rubric, roles=case.roles)
+    assert has_doubts(case)
+    finding = with_doubts(case, Finding.passed("good"), roles, frozenset(read))
+    assert (finding.status == "pending") is pending

@@ -5,12 +5,16 @@ from pydantic import Field
 from grader.checks.registry import diagnostic
 from grader.checks.support.params import Params, Part, Whole
 from grader.facts.case import Case
-from grader.schema.evidence import ArrayFact, Evidence, FitFact
+from grader.schema.evidence import ArrayFact, CopiesFact, Evidence, FitFact
 from grader.schema.grade import Diagnostic
 from grader.schema.message import say, say_count
 
 __all__ = ["StrayImagesParams", "tested_while_training", "trained_on_test"]
 
+_ADVICE = say(
+    "Train only on the training images. A model can memorize test images, and then its test accuracy "
+    "says nothing about new images."
+)
 _CERTAIN_METHODS = ("fingerprint", "landmarks")
 
 
@@ -89,8 +93,9 @@ def trained_on_test(case: Case, parameters: StrayImagesParams) -> tuple[Diagnost
     """The training data contains images of the test set.
 
     What it does:
-        Recognizes the images of each training by their pixels. Ignores models that learn without classes (autoencoders,
-        generators), which have no accuracy on test images.
+        Recognizes the images of each training by their pixels. Compares some of those that it does not recognize with
+        the nearest images of the data set, which finds copies with noise and shifted or turned ones. Ignores models
+        that learn without classes (autoencoders, generators), which have no accuracy on test images.
 
     Why it matters:
         The accuracy on training images says nothing about new images.
@@ -100,8 +105,12 @@ def trained_on_test(case: Case, parameters: StrayImagesParams) -> tuple[Diagnost
     """
     notes = []
     for fit in case.evidence.fits:
+        if not _learns_classes(case.evidence, fit):
+            continue
+        if fit.x is not None and fit.x.copies is not None:
+            notes.append(_altered(fit, fit.x.copies))
         count = _test_rows(fit.x, parameters)
-        if not count or fit.x is None or fit.x.rows is None or not _learns_classes(case.evidence, fit):
+        if not count or fit.x is None or fit.x.rows is None:
             continue
         notes.append(
             Diagnostic(
@@ -118,11 +127,31 @@ def trained_on_test(case: Case, parameters: StrayImagesParams) -> tuple[Diagnost
                     total=sum(fit.x.rows.counts.values()),
                     dataset=fit.x.rows.dataset,
                 ),
-                advice=say(
-                    "Train only on the training images. A model can memorize test images, and then its test accuracy "
-                    "says nothing about new images."
-                ),
+                advice=_ADVICE,
                 model=fit.model,
             )
         )
     return tuple(notes)
+
+
+def _altered(fit: FitFact, copies: CopiesFact) -> Diagnostic:
+    """Note altered copies of test images."""
+    return Diagnostic(
+        id="test-images-in-training-data",
+        title=say("Altered test images in the training data"),
+        cell=fit.cell,
+        message=say(
+            "{cell:Cell} trained on {rows:number} images that are not in the data set. {compared:number} of them were "
+            "compared with it: {copies:number} fit an image of the {dataset:dataset} test set far better than every "
+            "training image. They are altered copies, for example with noise. In all there are about "
+            "{estimate:number} of them.",
+            copies=copies.copies,
+            cell=fit.cell,
+            rows=copies.rows,
+            compared=copies.compared,
+            dataset=copies.dataset,
+            estimate=copies.estimate,
+        ),
+        advice=_ADVICE,
+        model=fit.model,
+    )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 
-from ..record.events import MAX_CLASSES, MAX_SAMPLE, ArrayDescription, LabelDescription
+from ..record.events import MAX_CLASSES, MAX_SAMPLE, MAX_UNKNOWN, ArrayDescription, LabelDescription
 from ..record.recorder import Recorder
 from .fingerprint import fingerprint, scan
 from .given import Given, given_pair
@@ -23,6 +23,7 @@ __all__ = ["ArrayBook", "checksum"]
 _HELD_ROWS = 32
 """Rows stored of images that no model used: enough to find the formula that produced them."""
 _SAMPLE_BYTES = 8 << 20
+_UNKNOWN_BYTES = 2 << 20
 _FEWEST_NUMBERS = 64
 _SMALL = 16
 _MOST_SMALL_FILES = 200
@@ -209,8 +210,31 @@ class ArrayBook:
             if rows == MAX_SAMPLE and (plain is array or not self._known_images.knows(fingerprints[index])):
                 marks = landmarks(array, sample, self._room_for_landmarks)
                 self._room_for_landmarks -= sum(part.nbytes for part in marks.values())
-        arrays: dict[str, Any] = {"fingerprints": fingerprints, "sample_index": index, "sample": sample, **marks}
+        strange = self._strangers(array, fingerprints) if rows == MAX_SAMPLE else {}
+        arrays: dict[str, Any] = {
+            "fingerprints": fingerprints,
+            "sample_index": index,
+            "sample": sample,
+            **marks,
+            **strange,
+        }
         np.savez(path, **arrays)
+
+    def _strangers(self, array: NDArray[Any], fingerprints: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
+        """Choose rows that are in no data set of the session, in secret, and store them with 256 levels.
+
+        Args:
+            array: The images.
+            fingerprints: Fingerprints of the images.
+        """
+        known = self._known_images.prints if self._known_images is not None else fingerprints[:0]
+        unknown = np.flatnonzero(~np.isin(fingerprints, known) & (fingerprints != 0))
+        if not len(known) or not len(unknown):
+            return {}
+        number = min(MAX_UNKNOWN, len(unknown), max(1, _UNKNOWN_BYTES // max(1, array[0].size)))
+        # A generator of its own, so that the notebook's random numbers stay the same.
+        chosen = np.sort(np.random.default_rng().choice(unknown, number, replace=False))
+        return {"unknown_index": chosen, "unknown": _with_levels(np.asarray(array[chosen], np.float32))}
 
     def _may_write(self, rows: int) -> bool:
         """Limit the number of small files, since a loop over single images must not fill the folder."""
@@ -233,6 +257,17 @@ class ArrayBook:
         described["file"] = f"arrays/y{next(self._numbers)}.npy"
         np.save(self.recorder.session.out / described["file"], classes)
         return described
+
+
+def _with_levels(images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Scale each image to the levels 0 to 255."""
+    axes = tuple(range(1, images.ndim))
+    low = images.min(axis=axes, keepdims=True)
+    reach = images.max(axis=axes, keepdims=True) - low
+    with np.errstate(all="ignore"):
+        levels = (images - low) / np.where(reach > 0, reach, 1) * 255
+    whole: NDArray[np.uint8] = np.nan_to_num(levels, nan=0.0, posinf=0.0, neginf=0.0).round().astype(np.uint8)
+    return whole
 
 
 def _unreadable(given: Given) -> ArrayDescription:

@@ -22,6 +22,7 @@ __all__ = [
     "MAX_REASON",
     "MAX_SAMPLE",
     "MAX_STEP_RATES",
+    "MAX_UNKNOWN",
     "RECORD_VERSION",
     "ArrayDescription",
     "Arrays",
@@ -102,6 +103,8 @@ MAX_FINGERPRINTED = 40
 """Maximum number of arrays that no model was given and that are fingerprinted at the notebook's end."""
 MAX_SAMPLE = 128
 """Number of sample rows that are stored unchanged."""
+MAX_UNKNOWN = 64
+"""Number of unrecognized rows that are stored with 256 levels."""
 MAX_ITEMS = 256
 """Maximum number of items of a list in a `config`."""
 MAX_EVENTS_A_CELL = 200
@@ -257,7 +260,9 @@ class ArrayDescription(TypedDict):
     images with a repeated gray channel, have the fingerprints of the original image. If fewer than half of the sample's
     fingerprints are of a data set of the session, `landmarks` (float32, one row per image) has some pixels of every
     row, and `landmark_index` (int64) has their positions in a flattened row. They serve to undo a standardization of
-    single pixels.
+    single pixels. If a model used the array and some fingerprints are of no data set of the session, `unknown` (uint8)
+    has at most 64 of these rows, chosen at random and each scaled to 0 to 255, and `unknown_index` (int64) has their
+    positions.
     """
 
     array: NotRequired[str]

@@ -7,6 +7,7 @@ from .events import Dialect, ModelStructure, Shape
 __all__ = [
     "MAX_DESCRIPTION",
     "MAX_ERROR",
+    "MAX_IDLE",
     "MAX_OUTPUTS",
     "MAX_PARTS",
     "REQUEST_VERSION",
@@ -23,6 +24,8 @@ MAX_PARTS = 64
 """Maximum number of outputs of a model."""
 MAX_DESCRIPTION = 4 << 20
 """Maximum size of a model's description in the results, in bytes; a larger one is left out."""
+MAX_IDLE = 200
+"""Maximum number of layers in `idle`."""
 MAX_ERROR = 1000
 """Maximum length of an `error`, in characters."""
 
@@ -82,5 +85,7 @@ class JobResult(TypedDict):
     """The loaded model; null for a SavedModel, or if the description is too large."""
     outputs: NotRequired[list[PredictedOutput]]
     """The outputs of the predictions; missing without predictions."""
+    idle: NotRequired[list[str]]
+    """Names of layers without influence on the outputs; missing if it is unknown."""
     seconds: float
     """Duration of the job."""

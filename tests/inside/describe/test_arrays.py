@@ -51,6 +51,28 @@ def test_images_are_described_with_their_range_and_a_file_of_fingerprints(book: 
         assert np.array_equal(file["sample"], images[index])
 
 
+def test_rows_of_no_data_set_are_chosen_at_random_and_stored(tmp_path: Path, images: np.ndarray) -> None:
+    known = (images[:200, ..., 0] * 255).astype(np.uint8)
+    (tmp_path / "tiny").mkdir()
+    np.save(tmp_path / "tiny" / "x_train.npy", known)
+    np.save(tmp_path / "tiny" / "fingerprints.npy", fingerprint(known))
+    session = Session(1, tmp_path, tmp_path, ("tiny",), "keras3", 0, 60, time.time() + 60, 1, 10, 10, "tiny")
+    book = ArrayBook(Recorder(session))
+    state = str(np.random.get_state())  # noqa: NPY002 - the notebook's own generator
+    mixed = np.concatenate([known, 5 - 3 * images[200:, ..., 0]])
+    mixed[299] = 1.0
+    with np.load(tmp_path / x_of(book, mixed)["file"], allow_pickle=False) as file:
+        index = file["unknown_index"]
+        assert (len(index), index.min() >= 200, index.max() < 299) == (64, True, True)
+        rows = mixed[index].reshape(64, -1)
+        low, reach = rows.min(axis=1, keepdims=True), np.ptp(rows, axis=1, keepdims=True)
+        assert np.array_equal(file["unknown"].reshape(64, -1), ((rows - low) / reach * 255).round())
+    with np.load(tmp_path / x_of(book, known / 255)["file"], allow_pickle=False) as file:
+        assert "unknown" not in file
+    assert str(np.random.get_state()) == state  # noqa: NPY002
+    book.recorder.log.close()
+
+
 def test_the_same_array_is_described_once(book: ArrayBook, images: np.ndarray) -> None:
     assert x_of(book, images)["array"] == x_of(book, images)["array"]
     assert x_of(book, images[:200])["array"] == x_of(book, images[:200])["array"] != x_of(book, images)["array"]

@@ -1,0 +1,160 @@
+"""Altered copies of test images are found, and altered training images are not taken for them."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+
+from grader.evidence.arraybook import ArrayBook
+from grader.evidence.artefacts import ArtefactFolder
+from grader.evidence.copies import MOST_COMPARED, find_copies
+from grader.evidence.nearest_images import average_matrix, probes_of
+from grader.evidence.provenance import DatasetIndex, make_index
+from grader.inside.describe.fingerprint import fingerprint
+from tests.evidence.conftest import Record
+
+Images: TypeAlias = np.ndarray[Any, Any]
+SIDE = 28
+
+
+def blots(number: int, seed: int, channels: int | None = None) -> Images:
+    """Smooth random images, raw."""
+    coarse = np.random.default_rng(seed).random((number, 7, 7, channels or 1)) ** 2
+    wide = np.array([np.interp(np.linspace(0, 6, SIDE), np.arange(7), row) for row in np.eye(7)]).T
+    images: Images = (np.einsum("yi,nijc,xj->nyxc", wide, coarse, wide) * 255).astype(np.uint8)
+    return images if channels else images[..., 0]
+
+
+def index_of(channels: int | None = None) -> DatasetIndex:
+    images = blots(500, 1, channels)
+    labels = np.arange(500) % 10
+    return make_index("blots", images[:400], labels[:400], images[400:], labels[400:], fingerprint(images))
+
+
+INDEX = index_of()
+RNG = np.random.default_rng(3)
+ALTERED: dict[str, Callable[[Images], Images]] = {
+    "with noise": lambda x: x + RNG.normal(0, 0.02, x.shape),
+    "with much noise": lambda x: x + RNG.normal(0, 0.2, x.shape),
+    "shifted": lambda x: np.roll(x, (2, 1), axis=(1, 2)),
+    "mirrored": lambda x: x[:, :, ::-1],
+    "inverted": lambda x: 1 - x**1.3,
+    "blurred": lambda x: (x + np.roll(x, 1, 1) + np.roll(x, -1, 1) + np.roll(x, 1, 2) + np.roll(x, -1, 2)) / 5,
+    "standardized, with noise": lambda x: (x - x.mean()) / x.std() + RNG.normal(0, 0.05, x.shape),
+    "padded, with noise": lambda x: np.pad(x, ((0, 0), (2, 2), (2, 2))) + RNG.normal(0, 0.02, (len(x), 32, 32)),
+    "repeated channels, with noise": lambda x: np.repeat((x + RNG.normal(0, 0.02, x.shape))[..., None], 3, axis=-1),
+    "flat, with noise": lambda x: (x + RNG.normal(0, 0.02, x.shape)).reshape(len(x), -1),
+}
+
+
+@pytest.mark.parametrize("how", ALTERED)
+def test_altered_test_images_are_found_and_altered_training_images_are_not(how: str) -> None:
+    raw = {split: np.asarray(images[:24], np.float64) / 255 for split, images in INDEX.images.items()}
+    copies = find_copies(ALTERED[how](raw["test"]), 1000, [INDEX])
+    assert copies is not None
+    assert copies.copies >= 10
+    assert (copies.dataset, copies.split, copies.compared) == ("blots", "test", 24)
+    assert copies.estimate == round(1000 * copies.copies / 24)
+    assert find_copies(ALTERED[how](raw["train"]), 1000, [INDEX]) is None
+
+
+def test_copies_of_color_images_are_found() -> None:
+    index = index_of(3)
+    raw = {
+        split: np.asarray(images[:24]) + RNG.normal(0, 4, images[:24].shape) for split, images in index.images.items()
+    }
+    copies = find_copies(raw["test"], 40, [INDEX, index])
+    assert copies is not None
+    assert copies.copies == 24
+    assert find_copies(raw["train"], 40, [INDEX, index]) is None
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        blots(MOST_COMPARED, 9),
+        RNG.random((40, SIDE, SIDE)),
+        np.zeros((40, SIDE, SIDE)),
+        np.full((40, SIDE, SIDE), np.nan),
+        np.where(RNG.random((40, SIDE, SIDE)) > 0.99, np.inf, 1.0),
+        RNG.random((40, 5)),
+        RNG.random((40, 1, 1, 3)),
+        RNG.random((3, SIDE, SIDE)),
+        RNG.random((40, 9, 13, 2)),
+    ],
+    ids=["other images", "noise", "black", "nan", "infinite", "rows", "pixels", "few", "small"],
+)
+def test_other_images_are_no_copies(images: Images) -> None:
+    assert find_copies(images, 100, [INDEX]) is None
+
+
+def test_an_axis_is_reduced_by_averaging() -> None:
+    assert np.allclose(average_matrix(4, 2) @ np.array([1, 3, 5, 9]), [2, 7])
+    assert np.allclose(average_matrix(9, 4).sum(axis=1), 1)
+    assert np.allclose(average_matrix(3, 6) @ np.arange(3), [0, 0, 1, 1, 2, 2])
+
+
+def test_noise_is_measured() -> None:
+    probes = probes_of(blots(30, 4) / 255 + RNG.normal(0, 0.1, (30, SIDE, SIDE)), (SIDE, SIDE))
+    assert probes is not None
+    assert 0.04 < float(np.median(probes.noise)) < 0.06
+
+
+def images_given(record: Record, images: Images) -> dict[str, Any]:
+    """Write an array as the recorder does, with its unrecognized rows."""
+    claim: dict[str, Any] = record.array(images)
+    strange = np.flatnonzero(~np.isin(fingerprint(images), INDEX.fingerprints))[:MOST_COMPARED]
+    low = images[strange].min(axis=(1, 2), keepdims=True)
+    levels = (images[strange] - low) / (images[strange].max(axis=(1, 2), keepdims=True) - low) * 255
+    with np.load(record.root / claim["file"]) as stored:
+        arrays = dict(stored)
+    np.savez(record.root / claim["file"], **arrays, unknown=levels.round().astype(np.uint8), unknown_index=strange)
+    return claim
+
+
+def test_copies_among_recognized_images_are_counted_for_a_training_only(record: Record) -> None:
+    noisy = np.asarray(INDEX.images["test"][:50]) + RNG.normal(0, 5, (50, SIDE, SIDE))
+    claim = images_given(record, np.concatenate([INDEX.images["train"][:300], noisy]).astype(np.float32))
+    book = ArrayBook(ArtefactFolder(record.root), {"blots": INDEX})
+    other, known = book.array(claim), book.training_array(claim)
+    assert other is not None
+    assert other.fact.copies is None
+    assert known is not None
+    assert known.fact.rows is not None
+    assert known.fact.rows.counts == {"train": 300, "test": 0}
+    assert known.fact.copies is not None
+    assert (known.fact.copies.compared, known.fact.copies.rows) == (50, 50)
+    assert known.fact.copies.copies > 40
+
+
+def test_the_sample_is_compared_if_the_record_has_no_unrecognized_rows(record: Record) -> None:
+    noisy = np.asarray(INDEX.images["test"][:50]) + RNG.normal(0, 5, (50, SIDE, SIDE))
+    known = ArrayBook(ArtefactFolder(record.root), {"blots": INDEX}).training_array(record.array(noisy))
+    assert known is not None
+    assert known.fact.copies is not None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"unknown_index": np.array([0, 1])},
+        {"unknown_index": np.array([0, 1, 60])},
+        {"unknown_index": np.array([-1, 0, 1])},
+        {"unknown_index": np.array([0.0, 1, 2])},
+        {"unknown": np.zeros((3, SIDE, SIDE), np.float32)},
+        {"unknown": np.zeros((3, SIDE), np.uint8)},
+        {"unknown": np.zeros((0, SIDE, SIDE), np.uint8), "unknown_index": np.zeros(0, np.int64)},
+    ],
+)
+def test_unrecognized_rows_that_cannot_be_are_a_problem(record: Record, changed: dict[str, Any]) -> None:
+    claim = record.array(RNG.random((60, SIDE, SIDE)))
+    with np.load(record.root / claim["file"]) as stored:
+        arrays = dict(stored)
+    good = {"unknown": np.zeros((3, SIDE, SIDE), np.uint8), "unknown_index": np.arange(3)}
+    np.savez(record.root / claim["file"], **(arrays | good | changed))
+    book = ArrayBook(ArtefactFolder(record.root), {"blots": INDEX})
+    known = book.training_array(claim)
+    assert known is not None
+    assert known.fact.copies is None
+    assert len(book.problems) == 1
