@@ -14,7 +14,15 @@ from typing import NamedTuple
 
 import psutil
 
-__all__ = ["Scratch", "buffer_bytes", "machine_shared_bytes", "scratch_use", "shared_bytes", "table_bytes"]
+__all__ = [
+    "Scratch",
+    "SharedPages",
+    "buffer_bytes",
+    "machine_shared_bytes",
+    "scratch_use",
+    "shared_pages",
+    "table_bytes",
+]
 
 _STATUS = re.compile(rb"^(VmPTE|RssShmem):\s+(\d+) kB", re.MULTILINE)
 _UNNAMED = re.compile(rb"^([0-9a-f]+-[0-9a-f]+) ..[^ ]s ([0-9a-f]+) (\S+ [1-9]\d*) +/.* \(deleted\)$", re.MULTILINE)
@@ -38,8 +46,17 @@ def table_bytes(processes: Iterable[psutil.Process]) -> int:
     return sum(_status(process.pid).get("VmPTE", 0) for process in processes)
 
 
-def shared_bytes(processes: Iterable[psutil.Process], grown: int = 0) -> int:
-    """Add up the pages that processes share without a named file, beyond those in their resident memory.
+class SharedPages(NamedTuple):
+    """Pages that processes share without a named file, beyond those in their resident memory, in bytes."""
+
+    seen: int
+    """As Linux counts them."""
+    possible: int
+    """As many there may be in addition, because only root may read their number."""
+
+
+def shared_pages(processes: Iterable[psutil.Process], grown: int = 0) -> SharedPages:
+    """Add up the pages that processes share without a named file.
 
     A process can drop such pages from its resident memory, and they still take memory. Only root may read their number.
     For any other user it is at most the size of the mappings, and at most the growth of all shared memory.
@@ -66,7 +83,9 @@ def shared_bytes(processes: Iterable[psutil.Process], grown: int = 0) -> int:
                     unseen[found[3]] = max(unseen.get(found[3], 0), int(found[2], 16) + end - start)
                 except OSError:
                     continue
-    return max(0, sum(sizes.values()) + min(sum(unseen.values()), max(0, grown)) - resident)
+    seen = sum(sizes.values())
+    possible = min(sum(unseen.values()), max(0, grown))
+    return SharedPages(max(0, seen - resident), max(0, possible - max(0, resident - seen)))
 
 
 def machine_shared_bytes(source: Path = _MEMORY) -> int:

@@ -35,7 +35,7 @@ from grader.execution.sandbox.hidden_memory import (
     buffer_bytes,
     machine_shared_bytes,
     scratch_use,
-    shared_bytes,
+    shared_pages,
     table_bytes,
 )
 from grader.execution.sandbox.isolation import ProcessLimits
@@ -273,6 +273,7 @@ class Watchdog(threading.Thread):
         """
         super().__init__(name=f"watchdog-{process.pid}", daemon=True)
         self._hidden = 0
+        self._possible = 0
         self._confinement: Confinement = getattr(process, "confinement", None) or Confinement(ProcessLimits())
         self._shared_before = machine_shared_bytes()
         self.verdict: Message | None = None
@@ -294,7 +295,7 @@ class Watchdog(threading.Thread):
             begun = time.monotonic()
             try:
                 usage = self._measure(with_disk=turn % DISK_EVERY == 0)
-                self.fault = self._floor(grader.memory_info().rss - before)
+                self.fault = self._floor(grader.memory_info().rss - before) or self._unmeasured(usage.memory_bytes)
                 self._count(usage.counters)
             except Exception as error:  # noqa: BLE001 — a sandbox must not run unwatched
                 usage, self.fault = Usage(), f"the sandbox could not be watched ({type(error).__name__}: {error})"
@@ -344,7 +345,8 @@ class Watchdog(threading.Thread):
             self._confinement.hold(process.pid for process in processes)
             if grouped is None:
                 grown = machine_shared_bytes() - self._shared_before
-                self._hidden = shared_bytes(processes, grown) + buffer_bytes(processes)
+                shared = shared_pages(processes, grown)
+                self._hidden, self._possible = shared.seen + buffer_bytes(processes), shared.possible
         usage = replace(usage, memory_bytes=max(usage.memory_bytes + self._hidden, grouped or 0))
         if not with_disk:
             return usage
@@ -374,6 +376,12 @@ class Watchdog(threading.Thread):
             self.peak_mib = max(self.peak_mib, counters.peak_bytes / _MIB)
         if counters.machine_out_of_memory and not self.fault:
             self.fault = "Linux ended a process of the sandbox, because this machine ran out of memory"
+
+    def _unmeasured(self, used: int) -> str:
+        """Return a reason to end a sandbox that may be over budget; only root could know."""
+        if used <= self._budget.memory_bytes < used + self._possible:
+            return f"it shares up to {self._possible / _MIB:,.0f} MiB of memory, which only root can measure exactly"
+        return ""
 
     def _floor(self, grown: int) -> str:
         if grown > self._budget.grader_bytes:

@@ -1,11 +1,15 @@
 """Memory that is in no process's resident memory counts against the budget; each program here is a real one."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterable
 
+import psutil
 import pytest
 
 from grader.execution.sandbox import hidden_memory
+from grader.execution.sandbox import watchdog as watchdog_module
 from grader.execution.sandbox.watchdog import Budget, Watchdog, tree
 from tests.support.says import says
 
@@ -52,7 +56,9 @@ def watched(code: str, megabytes: int) -> Watchdog:
 @pytest.mark.parametrize(
     "code",
     [
-        pytest.param(SHARED, id="shared pages"),
+        pytest.param(
+            SHARED, id="shared pages", marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root may see these")
+        ),
         pytest.param(TABLES, id="page tables"),
         pytest.param(SOCKETS, id="buffers of sockets"),
     ],
@@ -64,6 +70,19 @@ def test_a_program_with_hidden_memory_ends_over_budget(code: str) -> None:
     assert watchdog.fault == ""
 
 
+def test_shared_pages_that_nobody_may_see_end_the_sandbox_and_blame_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = hidden_memory.shared_pages
+
+    def unseen(processes: Iterable[psutil.Process], grown: int) -> hidden_memory.SharedPages:
+        seen = real(processes, grown)
+        return hidden_memory.SharedPages(0, seen.seen + seen.possible)
+
+    monkeypatch.setattr(watchdog_module, "shared_pages", unseen)
+    watchdog = watched(SHARED, 64)
+    assert watchdog.verdict is None
+    assert "only root can measure" in watchdog.fault
+
+
 def test_an_ordinary_program_has_next_to_no_hidden_memory() -> None:
     code = "import socket, time; held = socket.socketpair(); print(flush=True); time.sleep(20)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
@@ -71,7 +90,7 @@ def test_an_ordinary_program_has_next_to_no_hidden_memory() -> None:
         process.stdout.readline()
         members = tree(process)
         assert 0 < hidden_memory.table_bytes(members) < 2 * _MIB
-        assert hidden_memory.shared_bytes(members) == 0
+        assert hidden_memory.shared_pages(members) == (0, 0)
         assert hidden_memory.buffer_bytes(members) == 0
         assert hidden_memory.scratch_use(members) is None  # it has no root of its own
         process.kill()
