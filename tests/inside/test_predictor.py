@@ -167,7 +167,8 @@ results = {{}}
 for name, outputs in {{{models}}}.items():
     keras.Model(i, outputs).save(folder / f"{{name}}.keras")
     job = dict(id=name, model=str(folder / f"{{name}}.keras"), format="keras", dialect="keras3")
-    results[name] = run_job({{**job, "inputs": str(folder / "x.npy")}}, folder)
+    results[name], rows = run_job({{**job, "inputs": str(folder / "x.npy")}})
+    np.save(folder / f"{{name}}.npy", rows)
 print(json.dumps(results))
 """
     run = subprocess.run(
