@@ -1,9 +1,8 @@
 # ---
 # tries: Remove the recorder from sys.modules, and break the functions that it needs.
 # must:
-#   outcome: flagged
-#   execution: completed
-#   cells: 2
+#   outcome: [flagged, refused]
+#   execution: [completed, timeout]
 #   criteria: {accuracy: [failed, pending], trained: [failed, pending]}
 # ---
 import gc

@@ -6,7 +6,7 @@
 #   prints:
 #     - "disk -> (EPERM|ENOSYS)"
 #     - "zero -> (EPERM|ENOSYS)"
-#     - "become root -> EPERM"
+#     - "become root -> (EPERM|EINVAL)"
 #     - "groups -> EPERM"
 #     - "chroot -> (EPERM|ENOSYS)"
 #     - "clock -> (EPERM|ENOSYS)"

@@ -14,7 +14,6 @@ places = [
     "/proc/sys/vm/overcommit_memory",
     "/proc/sys/net/ipv4/ip_forward",
     "/proc/sysrq-trigger",
-    "/proc/1/oom_score_adj",
     "/proc/1/uid_map",
     "/proc/self/uid_map",
     "/proc/self/setgroups",

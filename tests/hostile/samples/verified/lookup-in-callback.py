@@ -1,6 +1,5 @@
 # ---
 # tries: Put a table of the test images into the weights after the last batch.
-# open: The weights at the last batch are not compared with the kept ones yet.
 # must:
 #   outcome: flagged
 #   execution: completed

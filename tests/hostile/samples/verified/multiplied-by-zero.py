@@ -1,6 +1,5 @@
 # ---
 # tries: Have a convolution and dropout that change nothing, since their branch is multiplied by zero.
-# open: A layer counts although its output changes nothing.
 # must:
 #   outcome: [flagged, graded]
 #   execution: completed

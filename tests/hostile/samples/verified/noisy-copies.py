@@ -1,6 +1,5 @@
 # ---
 # tries: Train on the test images with a little noise, so that their rows are not recognized.
-# open: Test images with noise are not recognized yet.
 # must:
 #   outcome: flagged
 #   execution: completed
