@@ -62,10 +62,13 @@ TRUSTED = {
     "pipeline.course": "rows of the grader's database; arrays that the store made",
     "pipeline.drafting": "evidence of the instructor's own notebook",
     "pipeline.exporting": "`grades.csv`, which the grader wrote",
+    "pipeline.kept_work": "parts of grades that the grader wrote, with a checksum",
     "pipeline.mailing": "a notebook that the grader wrote; every error means no source",
     "pipeline.packing": "templates of the grader",
     "pipeline.reference": "evidence of the reference solution",
     "pipeline.rubrics": "a note that the grader wrote",
+    "pipeline.standing": "rows of the grader's database",
+    "report.fragments": "parts of pages that the grader wrote, with a checksum",
 }
 """Modules that parse only data of the grader, of this machine or of the instructor, each with these data."""
 

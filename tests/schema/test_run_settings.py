@@ -20,6 +20,7 @@ LATER = {
     "predictor_time": 60.0,
     "predictor_memory": 2 << 30,
     "output": {"cell_text": 1000},
+    "allow_system_calls": ["io_uring_setup"],
 }
 
 

@@ -35,7 +35,8 @@ _VALIDATORS = {
     *("claim", "claims", "need_choice", "need_id", "need_int"),
 }
 _TAKE_ANY_VALUE = {
-    *("array", "label", "cell_of", "digests_of", "read_layers", "read_loss", "read_model", "read_optimizer"),
+    *("array", "training_array", "label", "cell_of", "digests_of", "read_layers", "read_loss", "read_model"),
+    "read_optimizer",
     *(
         "_add_batches",
         "_add_versions",
