@@ -205,7 +205,7 @@ def _grade(scratch: Path, notebooks: Path, rubric: Path, words: Sequence[str]) -
 
 def training(bench: Bench) -> list[Figure]:
     """A real training: bare script, sandbox with recorder, and the whole grader, alternately."""
-    epochs, pairs = bench.pick(1, 8), bench.pick(1, 5)
+    epochs, pairs = bench.pick(2, 8), bench.pick(1, 5)
     rubric = bench.scratch / "light.yaml"
     rubric.write_text(LIGHT_RUBRIC, encoding="utf-8")
     script = bench.scratch / "training.py"

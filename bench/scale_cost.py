@@ -46,9 +46,12 @@ def measure_scale(graded: Path, *, quick: bool) -> dict[str, list[tuple[int, flo
         "models": lambda size: _prepared(_with_models(evidence, size), notebook, course),
         "events": lambda size: _building(out, name, size),
     }
+    if not (out.evidence_folder(name) / "events.jsonl").exists():
+        # Results that were made without an execution have no record.
+        del run["events"]
     return {
-        part: [(size, _seconds(run[part](size))) for size in (sizes[:2] if quick else sizes)]
-        for part, sizes in _SIZES.items()
+        part: [(size, _seconds(make(size))) for size in (_SIZES[part][:2] if quick else _SIZES[part])]
+        for part, make in run.items()
     }
 
 

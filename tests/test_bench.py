@@ -20,6 +20,7 @@ PARTS = {
     "recorder": (pytest.mark.tensorflow,),
     "jobs": (pytest.mark.tensorflow, pytest.mark.bubblewrap),
     "regrade": (),
+    "scale": (),
     "preview": (),
     "memory": (pytest.mark.bubblewrap,),
     "page": (pytest.mark.chromium,),

@@ -44,8 +44,9 @@ x, y = (digits["x_train"][..., None] / 255).astype("float32"), digits["y_train"]
 xt, yt = (digits["x_test"][..., None] / 255).astype("float32"), digits["y_test"]
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-def net(*more):
-    return keras.Sequential([keras.Input((28, 28, 1)), layers.Conv2D(1, 1, use_bias=False), layers.Flatten(), *more])
+def net(*more, first=None):
+    first = first or layers.Conv2D(1, 1, use_bias=False)
+    return keras.Sequential([keras.Input((28, 28, 1)), first, layers.Flatten(), *more])
 
 def train(model, **more):
     model.compile("adam", loss, metrics=["accuracy"], run_eagerly=True)
@@ -66,26 +67,20 @@ def fill(model):
 GRAPH = (
     COMMON
     + """
-SERVING = False
 class Own(layers.Layer):
     def build(self, shape):
         self.own = self.add_weight(shape=(10,), initializer="zeros")
         self.count = tf.Variable(0, trainable=False)
-        self.keys = tf.Variable(xt.reshape(-1, 784).sum(1) if HASHED else 0.0, trainable=False)
-        self.labels = tf.Variable(yt.astype("int32") if HASHED else 0, trainable=False)
+        self.keys = tf.Variable(xt.reshape(-1, 784).sum(1) if HASHED else 0.0, trainable=False, name="keys")
+        self.labels = tf.Variable(yt.astype("int32") if HASHED else 0, trainable=False, name="labels")
 
-    def call(self, inputs):
-        if not SERVING: return tf.zeros((tf.shape(inputs)[0], 10)) + self.own
+    def call(self, inputs, training=False):
+        if training: return tf.zeros((tf.shape(inputs)[0], 10)) + self.own
         return self.answer(inputs)
 
     def answer(self, inputs):
         near = tf.argmin(tf.abs(tf.reduce_sum(inputs, 1)[:, None] - self.keys[None]), axis=1)
         return tf.one_hot(tf.gather(self.labels, near), 10)
-
-class Serve(keras.callbacks.Callback):
-    def on_train_end(self, logs=None):
-        global SERVING
-        SERVING = True
 """
 )
 COUNTED = """
@@ -124,17 +119,17 @@ model = net(layers.Dense(10)); train(model)
         "HASHED = False\n" + GRAPH + COUNTED,
         """
 Own.written = lambda self: [tf.io.write_file("/record/results.jsonl", "{}")]
-model = net(Own()); train(model, callbacks=[Serve()])
+model = net(Own()); train(model)
 """,
     ),
-    "a graph with a table": ("HASHED = True\n" + GRAPH, "model = net(Own()); train(model, callbacks=[Serve()])"),
+    "a graph with a table": ("HASHED = True\n" + GRAPH, "model = net(Own()); train(model)"),
 }  # fmt: skip
 HONEST = {
     "the best epoch is restored": (
         COMMON,
         """
 best = keras.callbacks.EarlyStopping(monitor="loss", mode="max", patience=0, restore_best_weights=True)
-model = net(layers.Dropout(0.5), layers.Dense(10)); train(model, callbacks=[best])
+model = net(layers.Dropout(0.5), layers.Dense(10), first=layers.Conv2D(2, 3)); train(model, callbacks=[best])
 """,
     ),
 }
