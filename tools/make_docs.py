@@ -115,12 +115,13 @@ some container engines do); the calls are refused there too.
 
 ## How the list was made
 
-The calls in the column *recorded* were seen with `strace` on x86-64 while programs trained, saved and loaded models in
-Keras 3 and Keras 2, read data sets, used pandas, scikit-learn, matplotlib, Pillow, h5py, joblib and TensorBoard,
-started processes in all ways of Python, and ran shell commands, git and pip; and while a notebook with widgets, magics
-and progress bars ran. The column *added* has calls of the same families: older and newer forms, and those of other
-machines and C libraries. [Trust](trust.md) has the measurements. The filter for ARM 64 is tested by an interpreter; it
-was not run on such a machine.
+The calls in the column *recorded* were seen with `strace` on x86-64 while programs trained models in Keras 3 and
+Keras 2, saved and loaded them in Keras 2, read data sets, used pandas, scikit-learn, matplotlib, Pillow, h5py, joblib
+and TensorBoard, started processes in all ways of Python, and ran shell commands, git and pip; and while a notebook with
+widgets, magics and progress bars ran. In Keras 3, saving and callbacks were not seen with `strace`; a notebook that
+uses them ran with the list and was refused nothing. The column *added* has calls of the same families: older and newer
+forms, and those of other machines and C libraries. [Trust](trust.md) has the measurements. The filter for ARM 64 is
+tested by an interpreter; it was not run on such a machine.
 
 Some allowed calls are checked further: `clone` makes no namespaces; `socket` and `socketpair` have four families
 (others: EAFNOSUPPORT); `ioctl` types nothing into terminals; `setsockopt` cannot enlarge the buffers of sockets;
