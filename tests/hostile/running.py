@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from tests.hostile.corpus import Written
 from tests.hostile.course import Course, make_course
 from tests.hostile.expected import Combination
 from tests.hostile.other_user import USER_ID, as_ordinary_user, give_to
+from tests.support.waiting import until
 
 __all__ = ["ClassRun", "as_user", "graded_class"]
 
-_ENDING_SECONDS = 20.0
 _LIMIT_SECONDS = 1500
 
 
@@ -111,10 +111,9 @@ def as_user(user: str) -> Iterator[tuple[str, ...]]:
 
 def _lasting(token: str) -> list[int]:
     """List the processes that are left a while after the end; some are still ending when the command has ended."""
-    ends = time.monotonic() + _ENDING_SECONDS
-    while (left := sorted(_left(token))) and time.monotonic() < ends:
-        time.sleep(0.2)
-    return left
+    with suppress(TimeoutError):
+        until(lambda: not list(_left(token)), every=0.2)
+    return sorted(_left(token))
 
 
 def _left(token: str) -> Iterator[int]:
