@@ -20,7 +20,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from grader.execution.answers import Answer, AnswerSocket, answers_in_folder
-from grader.execution.sandbox.confinement import confine
+from grader.execution.sandbox.confinement import Confinement
 from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits, gpu_binds
 from grader.execution.sandbox.layout import Layout, make_layout
@@ -242,10 +242,9 @@ class _Call:
             devices, more = gpu_binds() if self.device.kind == "gpu" else ((), ())
             binds = layout.binds(self.python, (Mount(layout.given, layout.inner("given")), *more), devices=devices)
             bounds = ProcessLimits(memory_bytes=limits.memory_bytes, cores=self.threads)
-            confinement = confine(bounds, isolation.name)
             asked = str(layout.inner("code") / "request.json")
 
-            def starter(env: Mapping[str, str]) -> HeldProcess | None:
+            def starter(env: Mapping[str, str], confinement: Confinement) -> HeldProcess | None:
                 if self.warm is None:
                     return None
                 cwd = layout.inner("code")
@@ -281,7 +280,6 @@ class _Call:
                     log=layout.log,
                     starter=starter,
                     cores=self.threads,
-                    confinement=confinement,
                     stdin=answers.descriptor,
                 )
         except HarnessError as error:

@@ -13,6 +13,7 @@ import pytest
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, execute
 from grader.execution.sandbox.bubblewrap import Bubblewrap, _probe_bubblewrap
 from grader.execution.sandbox.choice import choose_isolation
+from grader.execution.sandbox.confinement import Confinement
 from grader.execution.sandbox.isolation import Isolation, ProcessLimits
 from grader.execution.sandbox.layout import Layout, make_layout
 from grader.execution.sandbox.processes import Finished, marked_processes, run_to_end
@@ -119,7 +120,7 @@ def run_script(tmp_path: Path, warm: WarmPool | None) -> Callable[..., Ran]:
         def program(env: Mapping[str, str]) -> Program:
             return Program("script", (), PYTHON, "keras3", own, binds, env, cwd, ProcessLimits(), layout.log)
 
-        def starter(env: Mapping[str, str]) -> HeldProcess | None:
+        def starter(env: Mapping[str, str], _: Confinement) -> HeldProcess | None:
             return None if warm is None else warm.start(program(env))
 
         if warm is not None:

@@ -270,7 +270,6 @@ def test_a_job_that_timed_out_on_a_busy_machine_is_tried_once_more(
     def slow(*args: Any, **kwargs: Any) -> Finished:
         made.append(1)
         if len(made) < calls:
-            kwargs["confinement"].release()
             return Finished(137, timed_out=True, over_budget=None, seconds=10.0, peak_mib=1.0, load=busy)
         return real(*args, **kwargs)
 

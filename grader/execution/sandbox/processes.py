@@ -138,9 +138,8 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     budget: Budget,
     timeout: float,
     log: Path,
-    starter: Callable[[Mapping[str, str]], subprocess.Popen[bytes] | None] = lambda _: None,
+    starter: Callable[[Mapping[str, str], Confinement], subprocess.Popen[bytes] | None] = lambda *_: None,
     cores: int | None = None,
-    confinement: Confinement | None = None,
     stdin: int = subprocess.DEVNULL,
 ) -> Finished:
     """Run a program in a sandbox until it ends, runs out of time or exceeds its budget; then no process is left.
@@ -157,9 +156,9 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
         budget: Limits for all processes together.
         timeout: Time limit in seconds, as on an idle machine.
         log: File to append the output to.
-        starter: Another way to start the program, called with the environment; returns None if it is not available.
+        starter: Another way to start the program, called with the environment and the sandbox's share of the machine;
+            returns None if it is not available.
         cores: Cores that the program was promised; by default all cores of the machine.
-        confinement: Its share of the machine, released at the end; by default made from the limits.
         stdin: Descriptor of its standard input; nothing by default.
 
     Raises:
@@ -168,9 +167,9 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     mark = os.urandom(12).hex()
     marked = {**env, MARKER: mark}
     begun = time.monotonic()
-    confinement = confinement or confine(limits, isolation.name)
+    confinement = confine(limits, isolation.name)
     try:
-        process = starter(marked)
+        process = starter(marked, confinement)
         if process is None:
             wrapped = isolation.wrap(command, binds=binds, env=marked, cwd=cwd, limits=limits)
             process = start(wrapped, log, mark, confinement, stdin=stdin)
