@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -295,9 +296,12 @@ class Executor:
             return
         inputs = _InputFiles(scratch / "inputs")
         jobs = []
-        graphs: dict[str, Graph | None] = {}
+        # Several plans may have the same saved model.
+        artefacts = ArtefactFolder(folder)
+        as_graph = functools.cache(partial(_read_graph, artefacts))
+        as_data = functools.cache(partial(_read_data, artefacts))
         for plan in by_id.values():
-            graphs[plan.id], refused = _read_graph(plan, folder)
+            _, refused = as_graph(plan.format, plan.artefact)
             if refused is not None:
                 yield PredictionResult(plan, None, refused)
                 continue
@@ -325,16 +329,15 @@ class Executor:
         )
         for answer in answers:
             plan = by_id[answer.id]
-            file = _as_data(plan, folder)
             yield PredictionResult(
                 plan,
                 answer.outputs,
                 answer.error,
                 answer.model,
                 answer.parts,
-                file=file,
+                file=as_data(plan.format, plan.artefact),
                 unequal=answer.unequal,
-                graph=graphs[plan.id],
+                graph=as_graph(plan.format, plan.artefact)[0],
                 idle=answer.idle,
             )
 
@@ -452,16 +455,16 @@ class _InputFiles:
         return self._known[key]
 
 
-def _read_graph(plan: PredictionPlan, folder: Path) -> tuple[Graph | None, Message | None]:
+def _read_graph(artefacts: ArtefactFolder, form: str, artefact: str) -> tuple[Graph | None, Message | None]:
     """Read a SavedModel without TensorFlow.
 
     Returns:
         The graph, and the reason why no sandbox loads it; None and None for another form.
     """
-    if plan.format != "saved_model":
+    if form != "saved_model":
         return None, None
     try:
-        graph = read_graph(ArtefactFolder(folder).path(plan.artefact))
+        graph = read_graph(artefacts.path(artefact))
     except (OSError, MalformedGraphError, ArtefactError) as error:
         return None, say("its graph cannot be read: {reason}", reason=str(error)[:_REASON])
     if graph.foreign is None:
@@ -469,12 +472,12 @@ def _read_graph(plan: PredictionPlan, folder: Path) -> tuple[Graph | None, Messa
     return graph, say("its graph uses the operation {name:code}, which may do more than compute", name=graph.foreign)
 
 
-def _as_data(plan: PredictionPlan, folder: Path) -> KerasFile | None:
+def _read_data(artefacts: ArtefactFolder, form: str, artefact: str) -> KerasFile | None:
     """Read a `.keras` file without Keras; None for another form, or if it cannot be read."""
-    if plan.format != "keras":
+    if form != "keras":
         return None
     try:
-        return read_keras_file(ArtefactFolder(folder).path(plan.artefact))
+        return read_keras_file(artefacts.path(artefact))
     except ArtefactError:
         return None
 
