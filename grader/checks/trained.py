@@ -13,13 +13,13 @@ from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import MeasuredOn, Whole, WithModel
 from grader.checks.support.verdicts import never_trained
 from grader.facts.case import Case
-from grader.facts.copies import describe_copies
+from grader.facts.copies import copies_in, describe_copies
 from grader.facts.metrics import finite, series
 from grader.facts.recognition import known_rows
 from grader.facts.stops import cut_trainings
 from grader.facts.weights import trainings_behind, trainings_of
 from grader.schema.base import Assurance, Pointer
-from grader.schema.evidence import ArrayFact, CopiesFact, Evidence, FitFact, ModelFact
+from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 
@@ -263,7 +263,7 @@ def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> Conditio
     if strangers:
         other = say("it was trained on images that are not from {dataset:dataset}", dataset=dataset)
         return Condition(name, holds=False, seen=other)
-    copies = next((c for c in _copies(fits) if c.dataset == dataset and c.split != split), None)
+    copies = next((c for c in copies_in(fits) if c.dataset == dataset and c.split != split), None)
     if copies is not None:
         return Condition(name, holds=None, seen=describe_copies(copies))
     if len(counts) < len(fits):
@@ -275,12 +275,6 @@ def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> Conditio
         )
         return Condition(name, holds=True, seen=unconfirmed)
     return Condition(name, holds=True, seen=_trained_on(max(counts, key=lambda rows: rows[split]), dataset))
-
-
-def _copies(fits: tuple[FitFact, ...]) -> Iterator[CopiesFact]:
-    for fit in fits:
-        if fit.x is not None and fit.x.copies is not None:
-            yield fit.x.copies
 
 
 def _trained_on(rows: dict[str, int], dataset: str) -> Message:

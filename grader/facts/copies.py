@@ -1,17 +1,24 @@
 """Trainings on altered copies of test images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from grader.facts.weights import trainings_behind
-from grader.schema.evidence import CopiesFact, Evidence
+from grader.schema.evidence import CopiesFact, Evidence, FitFact
 from grader.schema.message import Message, say
 
-__all__ = ["any_copies", "copies_behind", "describe_copies"]
+__all__ = ["any_copies", "copies_behind", "copies_in", "describe_copies"]
+
+
+def copies_in(fits: Iterable[FitFact]) -> Iterator[CopiesFact]:
+    """Find the altered copies of test images in trainings."""
+    for fit in fits:
+        if fit.x is not None and fit.x.copies is not None:
+            yield fit.x.copies
 
 
 def any_copies(evidence: Evidence) -> bool:
     """Whether a training used altered copies of test images."""
-    return any(fit.x is not None and fit.x.copies is not None for fit in evidence.fits)
+    return next(copies_in(evidence.fits), None) is not None
 
 
 def copies_behind(evidence: Evidence, model: str, dataset: str, split: str) -> Iterator[CopiesFact]:
@@ -25,9 +32,8 @@ def copies_behind(evidence: Evidence, model: str, dataset: str, split: str) -> I
     """
     if not any_copies(evidence):
         return
-    for fit in trainings_behind(evidence, model) or evidence.fits_of(model):
-        copies = fit.x.copies if fit.x is not None else None
-        if copies is not None and (copies.dataset, copies.split) == (dataset, split):
+    for copies in copies_in(trainings_behind(evidence, model) or evidence.fits_of(model)):
+        if (copies.dataset, copies.split) == (dataset, split):
             yield copies
 
 
