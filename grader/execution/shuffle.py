@@ -26,14 +26,8 @@ _MANY = 200
 class Order:
     """The images that a model is given, by their position among all images."""
 
-    rows: int
-    """Number of images."""
     given: NDArray[np.intp]
     """Position of each given image; some occur twice."""
-
-    def apply(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Return the images in this order."""
-        return images[self.given]
 
     def undo(self, answers: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Sort answers by their images.
@@ -60,7 +54,7 @@ def random_order(rows: int, generator: np.random.Generator) -> Order:
         generator: Source of randomness, unknown to the model.
     """
     twice = generator.choice(rows, size=min(rows, max(_FEWEST_REPEATED, rows // _PART_REPEATED)), replace=False)
-    return Order(rows, generator.permutation(np.concatenate([np.arange(rows), twice])))
+    return Order(generator.permutation(np.concatenate([np.arange(rows), twice])))
 
 
 def count_unequal(first: NDArray[Any], second: NDArray[Any]) -> int:

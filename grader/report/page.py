@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from markupsafe import Markup
 
@@ -35,8 +35,6 @@ from grader.schema.rubric import Rubric
 
 __all__ = ["ASSURANCES", "Images", "render_report"]
 
-_T = TypeVar("_T")
-
 
 @dataclass(frozen=True, slots=True)
 class _Margin:
@@ -49,7 +47,7 @@ class _Margin:
 def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     *,
     grade: Grade,
-    evidence: Evidence | Callable[[], Evidence | None] | None,
+    evidence: Evidence | None,
     reference: Evidence | None,
     notebook: Mapping[str, Any] | Callable[[], Mapping[str, Any] | None] | None,
     images: Images,
@@ -66,7 +64,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
 
     Args:
         grade: The grade to show.
-        evidence: The submission's evidence, for curves and predictions, or a function that reads it; None omits them.
+        evidence: The submission's evidence, for curves and predictions; None omits them.
         reference: The reference's evidence; None omits the comparison of curves and layers.
         notebook: The executed notebook (nbformat 4), or a function that reads it; None omits it.
         images: Test images, uint8 of shape (n, 28, 28) or (n, 32, 32, 3), and their labels (n,), with keys such as
@@ -85,8 +83,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     """
     shared = fragments or Fragments()
     parts = Parts()
-    seen: Callable[[], Evidence | None] = _later(evidence)
-    read: Callable[[], Mapping[str, Any] | None] = _later(notebook)
+    read = functools.cache(notebook) if callable(notebook) else lambda: notebook
     grade = with_titles(edition(grade, rubric, audience), language)
     if audience == "student" and grade.reference is None:
         reference = None
@@ -100,7 +97,7 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
         "lang": language.code,
         "title": grade.rubric.title or grade.rubric.id,
         **_criteria(grade, to),
-        **_results(grade, seen, reference, images, language, parts),
+        **_results(grade, evidence, reference, images, language, parts),
         "people": people_view(grade),
         "attempts": attempts_view(grade.attempts, language),
         "facts": facts_of(grade.execution, language),
@@ -115,17 +112,12 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     view["margins"] = _margins(cells, view["criteria"], view["notes"])
     view["legend"] = _legend(view["criteria"])
     # The last section lists the parts that failed.
-    view["problems"] = _Later(lambda: _problems(grade, _recorded(seen, shared), parts.failed, language))
+    view["problems"] = _Later(lambda: _problems(grade, _recorded(evidence, shared), parts.failed, language))
     view["kept"] = _Kept(shared, grade, audience, view["problems"], has_reference=reference is not None)
     page = environment(templates, language).get_template("report.html.j2").render(view)
     if parts.failed:
         shared.forget()
     return page
-
-
-def _later(value: _T | Callable[[], _T | None] | None) -> Callable[[], _T | None]:
-    """Return a function that reads a value at most once."""
-    return functools.cache(value) if callable(value) else lambda: value
 
 
 class _Later:
@@ -227,7 +219,7 @@ def _waiting(pending: Sequence[CriterionView]) -> Message:
 
 def _results(  # noqa: PLR0913, PLR0917 - each is a separate document
     grade: Grade,
-    evidence: Callable[[], Evidence | None],
+    evidence: Evidence | None,
     reference: Evidence | None,
     images: Images,
     language: Language,
@@ -238,10 +230,10 @@ def _results(  # noqa: PLR0913, PLR0917 - each is a separate document
     compare = say("the comparison with the reference solution")
 
     def comparison() -> Any:
-        return parts.make(compare, lambda: comparison_view(grade, evidence(), reference, theirs(), language), None)
+        return parts.make(compare, lambda: comparison_view(grade, evidence, reference, theirs(), language), None)
 
     return {
-        "models": _Later(lambda: model_views(grade, evidence(), reference, theirs(), images, language, parts)),
+        "models": _Later(lambda: model_views(grade, evidence, reference, theirs(), images, language, parts)),
         "comparison": _Later(comparison),
     }
 
@@ -290,12 +282,11 @@ def _emulations(grade: Grade) -> Sequence[Message | str]:
     return grade.execution.emulations_says or grade.execution.emulations
 
 
-def _recorded(evidence: Callable[[], Evidence | None], fragments: Fragments) -> Sequence[str]:
+def _recorded(evidence: Evidence | None, fragments: Fragments) -> Sequence[str]:
     """List the problems that the evidence has."""
 
     def recorded() -> list[str]:
-        known = evidence()
-        return [] if known is None else [english(problem) for problem in known.problems]
+        return [] if evidence is None else [english(problem) for problem in evidence.problems]
 
     return fragments.data(fragments.key("problems", fragments.evidence), recorded)
 
