@@ -180,7 +180,7 @@ class FitWatch:
             first = [marker(self, run)]
             if self._recorder.session.quick:
                 quick.limit_validation(bound.arguments)
-                first.append(resumer(run))
+                first.append(resumer(self, run))
             with _watched(bound.arguments.get("callbacks"), watcher, model, first) as callbacks:
                 bound.arguments["callbacks"] = callbacks
                 return self._run(run, original, bound)
@@ -482,6 +482,25 @@ class FitWatch:
             quietly(self._keeper.shared_layers_changed, model, _changed_layers(model, run.digests, after))
 
 
+def _own_class(base: type) -> type:
+    """Make the common part of the recorder's callbacks.
+
+    Args:
+        base: The dialect's `Callback`.
+    """
+
+    class Own(base):  # type: ignore[misc]  # the dialect is known only now
+        async_safe = True
+
+        def __init__(self, watch: FitWatch, run: FitRun) -> None:
+            super().__init__()
+            self._supports_tf_logs = True
+            self._watch = watch
+            self._run = run
+
+    return Own
+
+
 def observer_class(base: type) -> type:
     """Make the recorder's callback for a dialect.
 
@@ -492,15 +511,7 @@ def observer_class(base: type) -> type:
         base: The dialect's `Callback`.
     """
 
-    class Observer(base):  # type: ignore[misc]  # the dialect is known only now
-        async_safe = True
-
-        def __init__(self, watch: FitWatch, run: FitRun) -> None:
-            super().__init__()
-            self._supports_tf_logs = True
-            self._watch = watch
-            self._run = run
-
+    class Observer(_own_class(base)):  # type: ignore[misc]  # the dialect is known only now
         def on_train_begin(self, logs: Any = None) -> None:
             del logs
             batches = (self.params or {}).get("steps")
@@ -537,14 +548,7 @@ def _resumer_class(base: type) -> type:
         base: The dialect's `Callback`.
     """
 
-    class Resumer(base):  # type: ignore[misc]  # the dialect is known only now
-        async_safe = True
-
-        def __init__(self, run: FitRun) -> None:
-            super().__init__()
-            self._supports_tf_logs = True
-            self._run = run
-
+    class Resumer(_own_class(base)):  # type: ignore[misc]  # the dialect is known only now
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             del epoch, logs
             if self._run.skips:
@@ -566,15 +570,7 @@ def _marker_class(base: type) -> Callable[[FitWatch, FitRun], Any]:
         base: The dialect's `Callback`.
     """
 
-    class Marker(base):  # type: ignore[misc]  # the dialect is known only now
-        async_safe = True
-
-        def __init__(self, watch: FitWatch, run: FitRun) -> None:
-            super().__init__()
-            self._supports_tf_logs = True
-            self._watch = watch
-            self._run = run
-
+    class Marker(_own_class(base)):  # type: ignore[misc]  # the dialect is known only now
         def on_test_begin(self, logs: Any = None) -> None:
             del logs
             self._watch._guard.quietly(self._watch.mark, self._run)
