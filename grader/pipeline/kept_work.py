@@ -78,14 +78,13 @@ class KeptWork:
     def parts(self) -> Parts:
         """Return the parts of the stored grade, for the next grading of the stored evidence."""
         known = self._record
-        usable = (
+        if (
             known is not None
             and self.is_by_grader
             and known.renderer == self._course.renderer
             and known.evidence == self._digests["evidence"]
             and self.grade is not None
-        )
-        if usable and known is not None and self.grade is not None:
+        ):
             self._parts = Parts.restore(known.parts, self.grade, self._course.field_digests)
         else:
             self._parts = Parts()

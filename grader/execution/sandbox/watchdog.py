@@ -108,11 +108,7 @@ def judge(usage: Usage, budget: Budget) -> Message | None:
     """Return a clause that names the first exceeded limit; None if no limit is exceeded."""
     limits = (
         (
-            usage.memory_bytes > budget.memory_bytes,
-            say("it used more than {limit:size} of memory", limit=budget.memory_bytes),
-        ),
-        (
-            usage.counters.out_of_memory,
+            usage.memory_bytes > budget.memory_bytes or usage.counters.out_of_memory,
             say("it used more than {limit:size} of memory", limit=budget.memory_bytes),
         ),
         (
