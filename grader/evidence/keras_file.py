@@ -1,6 +1,6 @@
 """Read the structure and the weights of a `.keras` file as data, without Keras, in the grader's own process.
 
-What a sandbox says about a model that it loaded counts only if the file says the same.
+A sandbox describes the models that it loads. A description counts only if the file says the same.
 """
 
 import hashlib
@@ -28,9 +28,9 @@ _MOST_WEIGHTS = 2 << 30
 _MOST_DEPTH = 100
 _CHUNK = 1 << 20
 _SHORT_LIST = 16
-"""Lists of at most this many numbers are shapes, sizes and the like."""
+"""Lists of at most this many numbers are shapes, sizes or similar settings."""
 _UNCOUNTED = re.compile(r"(metrics|optimizer)/.*|(.*/)?(seed_generator|random_generator)(_\d+)?/.*")
-"""What only a training needs, and states of random layers, which are not counted as parameters."""
+"""Arrays that only a training needs, and states of random layers: they are not counted as parameters."""
 _LAYER = re.compile(r"(?P<layer>(.*/)?layers/[^/]+)/vars/(?P<number>\d+)")
 _OPERATIONS = ("keras.src.ops.", "keras.src.activations.")
 """Modules of Keras 3 whose classes are operations on tensors, and no layers."""
@@ -215,7 +215,7 @@ def _layers(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _same_layers(said: Sequence[LayerFact], config: Mapping[str, Any], depth: int) -> bool:
-    """Whether the described layers are exactly those of the file, with the same settings and wiring."""
+    """Whether the described layers are exactly the layers of the file, with the same settings and wiring."""
     if depth > _MOST_DEPTH:
         return False
     # A sequential model does not list its input.

@@ -19,7 +19,7 @@ _MOST_FIELDS = 10_000_000
 _LARGEST_KEY = (1 << 32) - 1
 """Parsers may cut off the bits of a larger number, and so see another field."""
 _PARTS = re.compile(r"saved_model\.pb|fingerprint\.pb|keras_metadata\.pb|variables(/.*)?|assets(/.*)?")
-"""The files of a SavedModel. A second graph in another form could be the one that is loaded."""
+"""The files of a SavedModel. A second graph in another form could be loaded instead."""
 _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
 _NAMED = 128
 """Longest name of an operation in a message."""
@@ -42,7 +42,7 @@ class _Function:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """What a SavedModel consists of."""
+    """The content of a SavedModel."""
 
     foreign: str | None
     """Name of an operation that does more than compute; None if there is none."""

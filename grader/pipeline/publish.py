@@ -188,7 +188,7 @@ def inputs_of(submission: Submission | SubmissionStamp, course: Course) -> str:
 
 
 def _inputs(submission: Submission | SubmissionStamp, course: Course) -> Sequence[Sequence[object]]:
-    """List the inputs of a grade that are neither files nor the same for the class: its own, then those of people."""
+    """List the inputs of one grade that are no files: its stamp, then the decisions of people."""
     stamp: list[object] = [submission.id, submission.student, submission.files, submission.sha256]
     notes = submission.notes if isinstance(submission, Submission) else submission.notes_says
     if notes:

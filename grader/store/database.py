@@ -172,7 +172,7 @@ class StandingRow:
     files: str
     """Status of its files."""
     outcome: str
-    """What a regrade reports of it, as JSON."""
+    """The part of the grade that a regrade reports, as JSON."""
 
 
 def grading_row(grade: Grade, basis: str = "", finished: float = 0.0) -> GradingRow:

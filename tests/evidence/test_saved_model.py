@@ -1,4 +1,4 @@
-"""What a graph may do, read from hand-made SavedModels."""
+"""Operations that a graph may have, read from hand-made SavedModels."""
 
 from pathlib import Path
 

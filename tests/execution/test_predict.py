@@ -141,7 +141,7 @@ FILES = {
 
 @pytest.fixture
 def by_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the answers be files, as those of a container."""
+    """Let the answers be files, as in a container."""
     monkeypatch.setattr("grader.execution.predict._BY_FILES", {"bubblewrap"})
 
 

@@ -1,4 +1,4 @@
-"""What depends on a model in doubt is left to a person."""
+"""Criteria that depend on a model in doubt are left to a person."""
 
 from typing import Any
 

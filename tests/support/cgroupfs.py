@@ -41,7 +41,7 @@ class FakeGroups(GroupFiles):
     """
 
     top: Path
-    """Where the groups are "mounted"."""
+    """Folder where the groups are "mounted"."""
     own: str = "/"
     """Name of the group of this process."""
     marked: frozenset[str] = frozenset()

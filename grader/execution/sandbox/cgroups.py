@@ -41,7 +41,7 @@ _OWN_WEIGHT = 10_000
 """Weight of the grader itself, which must be able to end a sandbox at any time; a sandbox has 100."""
 _WEIGHT = 100
 _OWN_PROCESSES = 16
-"""Processes that a sandbox has in addition to those of its program."""
+"""Processes of a sandbox besides its program's."""
 _SCRATCH_BYTES = (3 * 512 + 64) << 20
 """Memory in a group that does not count against the budget: `/tmp`, the home folder, `/dev/shm`, small buffers."""
 _END_SECONDS = 5.0
@@ -82,7 +82,7 @@ _REQUIRED = ("memory.max", "pids.max")
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What Linux counted for one sandbox."""
+    """Linux's counters of one sandbox."""
 
     out_of_memory: bool = False
     """Whether Linux killed it for exceeding its own memory limit."""

@@ -101,7 +101,7 @@ class Usage:
     hidden: bool = False
     """Whether it has folders that cannot be measured."""
     counters: Counters = field(default_factory=Counters)
-    """What Linux counted, if it has a control group."""
+    """Linux's counters; all zero without a control group."""
 
 
 def judge(usage: Usage, budget: Budget) -> Message | None:

@@ -98,7 +98,7 @@ def test_a_watchdog_without_cause_ends_nothing() -> None:
 
 
 def test_reading_the_memory_of_many_processes_ends_in_time() -> None:
-    """What is not read in time counts as nothing, so nobody is charged with it."""
+    """Memory that is not read in time counts as nothing, so nobody is charged with it."""
     seconds = iter([0.0, 0.5, 2.0])
     own = psutil.Process()
     once = usage_of([own], Budget(memory_bytes=1), clock=lambda: 0.0).memory_bytes

@@ -1,5 +1,5 @@
 # ---
-# tries: Nothing. An honest student, whose notebook runs next to the one that takes the processors.
+# tries: Nothing. An honest student, whose notebook runs next to a program that takes the processors.
 # honest: true
 # must:
 #   outcome: graded
