@@ -1,16 +1,17 @@
 """Grade several hundred mixed submissions in one run, and show that nothing grows and nobody is harmed.
 
-    python bench/soak.py [--minutes 60 | --size N] [--hostile FOLDER ...] [--jobs 2] [--out soak-results]
+    python bench/soak.py [--minutes 60 | --size N] [--jobs 2] [--out soak-results]
 
-The class has honest, broken and hostile notebooks. Each kind of honest notebook is graded alone first. The run of the
-class must give the same points and statuses for every copy of it. Meanwhile, the processes, the memory, the mounts and
+The class has honest, broken and hostile submissions. The hostile ones are those of `tests/hostile`, whose course and
+rubric all use. Each kind of honest notebook is graded alone first. The run of the class must give the same points and
+statuses for every copy of it. Meanwhile, the processes, the memory, the mounts and
 the temporary files of the run are counted every few seconds. `soak.json` and `soak.md` in the output folder have the
 figures. The exit code is 1 if a grade differs, or if anything is left after the run.
 """
 
 import argparse
+import itertools
 import json
-import os
 import random
 import shutil
 import statistics
@@ -24,40 +25,22 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from notebooks import SERVED, light_cells, write_notebook
+from notebooks import write_notebook
+
+sys.path.append(str(Path(__file__).parents[1]))  # the corpus belongs to the tests, which are not installed
+from tests.hostile.corpus import Traps, Written, all_samples, snippet
+from tests.hostile.course import Course, make_course
 
 BIN = Path(sys.executable).parent
-HOSTILE = Path(__file__).parents[1] / "tests" / "hostile" / "notebooks"
 EVERY_SECONDS = 5.0
 _MIB = 1 << 20
 _PILOT = 24
 """Submissions of the run that estimates how many fit into the time."""
 _SHARES = {"honest": 0.5, "broken": 0.2, "hostile": 0.3}
 
-RUBRIC = """\
-version: 1
-id: soak
-title: A mixed class
-dataset: mnist
-run: {dialect: keras3, seed: 7, time: 60 s, fit_time: 40 s, memory: 2 GiB}
-roles:
-  network: {pick: last_trained}
-criteria:
-  - {id: runs, points: 1, check: runs}
-  - {id: input-shape, points: 1, check: input_shape, with: {model: network, shape: [28, 28, 1]}}
-  - {id: trained, points: 1, check: trained, with: {model: network, only_split: train}}
-  - id: accuracy
-    points: 5
-    check: accuracy
-    with: {model: network, split: test, at_least: 0.5, require_verified: true}
-  - {id: plot, points: 1, check: plots, with: {model: network, metric: loss}}
-  - {id: explained, points: 1, check: text, with: {min_words: 3}}
-"""
-
 _BROKEN = {
     "a name that does not exist": ["numbers = [1, 2, 3]", "print(total)"],
     "a syntax error": ["def broken(:\n    pass"],
-    "training that fails": [*light_cells(SERVED, 1)[:2], "x_train = x_train[:, :5]", *light_cells(SERVED, 1)[2:]],
     "a kernel that ends": ["import os", "os._exit(3)"],
     "too much memory": ["held = [bytearray(64 << 20) for _ in range(64)]"],
     "too much output": ["for _ in range(200_000):\n    print('x' * 100)"],
@@ -93,80 +76,84 @@ def main() -> None:
     out = options.out.resolve()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    rubric = out / "soak.yaml"
-    rubric.write_text(RUBRIC, encoding="utf-8")
-    hostile = list(_hostile(options.hostile))
-    alone = _alone(out, rubric)
-    size = options.size or _estimate(out, rubric, hostile, options)
-    _say(f"{size} submissions, {options.jobs} at a time")
-    kinds = write_class(out / "class", size, hostile)
-    before = _state(out)
-    samples = _run(out, rubric, options.jobs)
-    left = {name: count - before[name] for name, count in _state(out).items()}
+    hostile = [written for written in all_samples().values() if not written.sample.honest]
+    with make_course(out / "course") as course:
+        alone = _alone(out, course)
+        size = options.size or _estimate(out, course, hostile, options)
+        _say(f"{size} submissions, {options.jobs} at a time")
+        kinds = write_class(out / "class", size, hostile, course.traps)
+        before = _state(out)
+        samples = _run(out, course, options.jobs)
+        left = {name: count - before[name] for name, count in _state(out).items()}
+        harm = list(course.harm())
     result = _judged(out / "results", kinds, alone)
-    result |= {"left": left, "flat": _flat(samples), "samples": [asdict(sample) for sample in samples]}
+    result |= {"left": left, "harm": harm, "flat": _flat(samples), "samples": [asdict(sample) for sample in samples]}
     (out / "soak.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
     text = _table(result, samples)
     (out / "soak.md").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
-    sys.exit(1 if result["different"] or result["without_grade"] or any(count > 0 for count in left.values()) else 0)
+    wrong = result["different"] or result["without_grade"] or harm or any(count > 0 for count in left.values())
+    sys.exit(1 if wrong else 0)
 
 
-def write_class(folder: Path, size: int, hostile: Sequence[Path]) -> dict[str, str]:
+def write_class(folder: Path, size: int, hostile: Sequence[Written], traps: Traps) -> dict[str, str]:
     """Write a mixed class, in the same random order each time.
 
     Args:
-        folder: New folder for the notebooks.
+        folder: New folder for the submissions.
         size: Number of submissions.
-        hostile: Hostile notebooks; the class repeats them in turn.
+        hostile: Hostile samples; the class repeats them in turn.
+        traps: What they try to reach.
 
     Returns:
         The kind of each submission by its name, such as `honest 3` or `broken: a syntax error`.
     """
     order = random.Random(7)  # noqa: S311 — the order of a class is no secret
     kinds: dict[str, str] = {}
-    honest, broken = list(_honest()), list(_BROKEN.items())
+    honest, broken, turns = list(_honest(traps)), list(_broken(traps)), itertools.cycle(hostile)
     for number in range(size):
         group = order.choices(list(_SHARES), list(_SHARES.values()))[0]
         name = f"student{number:04d}"
-        path = folder / name / f"{name}.ipynb"
-        if group == "hostile" and hostile:
-            source = hostile[number % len(hostile)]
-            path.parent.mkdir(parents=True)
-            shutil.copyfile(source, path)
-            kinds[name] = f"hostile: {source.stem}"
-        elif group == "broken":
-            kind, cells = broken[number % len(broken)]
-            write_notebook(path, cells)
-            kinds[name] = f"broken: {kind}"
-        else:
-            kind, cells = honest[number % len(honest)]
-            write_notebook(path, cells)
-            kinds[name] = kind
+        path = folder / name / "work.ipynb"
+        path.parent.mkdir(parents=True)
+        if group == "hostile":
+            written = next(turns)
+            written.write(path.parent, traps)
+            kinds[name] = f"hostile: {written.sample.name}"
+            continue
+        kind, cells = (broken if group == "broken" else honest)[number % len(broken if group == "broken" else honest)]
+        write_notebook(path, cells)
+        kinds[name] = kind
     return kinds
 
 
-def _honest() -> Iterator[tuple[str, list[str]]]:
+def _honest(traps: Traps) -> Iterator[tuple[str, list[str]]]:
+    cells = _cells(traps)
     for seed in range(1, 9):
-        cells = light_cells(SERVED, seed)
-        yield f"honest {seed}", cells
-    cells = light_cells(SERVED, 9)
+        yield f"honest {seed}", [*cells[:1], f"keras.utils.set_random_seed({seed})", *cells[1:]]
     yield "honest without a curve", cells[:-1]
-    yield "honest with other images", [cells[0], cells[1].replace("[..., None]", ""), *cells[2:-1]]
+    yield "honest with another network", [cell.replace("Conv2D(8", "Conv2D(12") for cell in cells]
 
 
-def _hostile(folders: Sequence[Path]) -> Iterator[Path]:
-    for folder in folders:
-        yield from sorted(folder.rglob("*.ipynb"))
+def _broken(traps: Traps) -> Iterator[tuple[str, list[str]]]:
+    for kind, cells in _BROKEN.items():
+        yield f"broken: {kind}", cells
+    first, *rest = _cells(traps)
+    yield "broken: training that fails", [first, "x = x[:, :5]", *rest]
 
 
-def _alone(out: Path, rubric: Path) -> dict[str, Any]:
+def _cells(traps: Traps) -> list[str]:
+    """Return the code cells of the honest notebook of the corpus."""
+    return [cell.strip() for cell in snippet("honest", traps).split("# %%\n")[1:]]
+
+
+def _alone(out: Path, course: Course) -> dict[str, Any]:
     """Grade each kind of honest notebook in a command of its own, in a fresh kernel."""
     alone = {}
-    for number, (kind, cells) in enumerate(_honest()):
+    for number, (kind, cells) in enumerate(_honest(course.traps)):
         notebook = write_notebook(out / "alone" / f"{number}.ipynb", cells)
         results = out / "alone" / f"results{number}"
-        _grade(notebook, rubric, results, out / "alone.log", "--jobs", "1", "--no-warm").wait()
+        _grade(notebook, course, results, out / "alone.log", "--jobs", "1", "--no-warm").wait()
         (found,) = results.glob("*/grade.json")
         alone[kind] = compared(json.loads(found.read_bytes()))
         _say(f"alone: {kind}, {alone[kind]['score']:g} points")
@@ -183,32 +170,32 @@ def compared(grade: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _estimate(out: Path, rubric: Path, hostile: Sequence[Path], options: argparse.Namespace) -> int:
+def _estimate(out: Path, course: Course, hostile: Sequence[Written], options: argparse.Namespace) -> int:
     """Return how many submissions take the requested time."""
-    write_class(out / "pilot", _PILOT, hostile)
+    write_class(out / "pilot", _PILOT, hostile, course.traps)
     began = time.perf_counter()
-    _grade(out / "pilot", rubric, out / "pilot-results", out / "pilot.log", "--jobs", str(options.jobs)).wait()
+    _grade(out / "pilot", course, out / "pilot-results", out / "pilot.log", "--jobs", str(options.jobs)).wait()
     each = (time.perf_counter() - began) / _PILOT
     _say(f"{each:.1f} s a submission")
     return max(_PILOT, int(options.minutes * 60 / each))
 
 
-def _grade(path: Path, rubric: Path, results: Path, log: Path, *words: str) -> "subprocess.Popen[bytes]":
+def _grade(path: Path, course: Course, results: Path, log: Path, *words: str) -> "subprocess.Popen[bytes]":
     scratch = results.parent / "temporary"
     scratch.mkdir(exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
-            [BIN / "grader", "grade", path, "--rubric", rubric, "--out", results, *words],
+            [BIN / "grader", "grade", path, "--rubric", course.rubric, "--out", results, "--device", "cpu", *words],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "TMPDIR": str(scratch), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
+            env={**course.environment(), "TMPDIR": str(scratch)},
         )
 
 
-def _run(out: Path, rubric: Path, jobs: int) -> list[Sample]:
+def _run(out: Path, course: Course, jobs: int) -> list[Sample]:
     """Grade the class and look at the run every few seconds."""
-    process = _grade(out / "class", rubric, out / "results", out / "run.log", "--jobs", str(jobs))
+    process = _grade(out / "class", course, out / "results", out / "run.log", "--jobs", str(jobs))
     watched = psutil.Process(process.pid)
     began = time.perf_counter()
     samples: list[Sample] = []
@@ -312,6 +299,7 @@ def _table(result: dict[str, Any], samples: Sequence[Sample]) -> str:
         f"{result['submissions']} submissions in {seconds / 60:.0f} minutes; {honest} are honest; of these,",
         f"{different} have another grade than alone. {without} of all have no grade.",
         f"Statuses: {json.dumps(result['statuses'])}. Left after the run: {json.dumps(result['left'])}.",
+        f"Reached outside of a sandbox: {'; '.join(result['harm']) or 'nothing'}.",
         "",
         "| Figure | Second tenth of the run | Last tenth | Maximum |",
         "| --- | ---: | ---: | ---: |",
@@ -324,7 +312,6 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60, help="length of the run (default: 60)")
     parser.add_argument("--size", type=int, help="number of submissions, instead of a length")
-    parser.add_argument("--hostile", type=Path, nargs="*", default=[HOSTILE], help="folders of hostile notebooks")
     parser.add_argument("--jobs", type=int, default=2, help="submissions at a time (default: 2)")
     parser.add_argument("--out", type=Path, default=Path("soak-results"), help="output folder")
     return parser.parse_args()

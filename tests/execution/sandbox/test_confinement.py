@@ -15,6 +15,7 @@ from grader.execution.sandbox.unprotected import NoIsolation
 from grader.execution.sandbox.watchdog import Budget, Watchdog
 from tests.support.cgroupfs import FakeGroups
 from tests.support.says import says
+from tests.support.waiting import until
 
 _CORES = len(os.sched_getaffinity(0))
 _LIMITS = ProcessLimits(memory_bytes=64 << 20, cores=1)
@@ -158,8 +159,11 @@ def test_a_program_that_linux_refused_processes_is_over_budget(groups: FakeGroup
 def test_the_processes_of_a_group_count_even_outside_of_the_process_tree(groups: FakeGroups, tmp_path: Path) -> None:
     confinement = confined(groups)
     assert confinement.group is not None
-    process = start([sys.executable, "-c", "import time; time.sleep(20)"], tmp_path / "log", "0", confinement)
+    code = "import time; print('begun', flush=True); time.sleep(20)"
+    process = start([sys.executable, "-c", code], tmp_path / "log", "0", confinement)
     watchdog = Watchdog(process, Budget(memory_bytes=1 << 40, processes=3), process.kill)
+    # Its shell empties the imitated `cgroup.procs` when it enters the group; Linux keeps the other processes.
+    assert until(lambda: "begun" in (tmp_path / "log").read_text())
     for pid in range(4_000_000, 4_000_004):
         confinement.adopt(pid)
     watchdog.start()
