@@ -1,5 +1,6 @@
 """The folders of one execution, with their paths on this machine and inside the sandbox."""
 
+import compileall
 import functools
 import hashlib
 import json
@@ -78,6 +79,11 @@ class Layout:
     """Data set → its folder, for data sets outside `data`."""
     notebook: PurePosixPath = field(default_factory=PurePosixPath)
     """Folder of the notebook relative to the submission; the kernel's working folder."""
+
+    @property
+    def shares_code(self) -> bool:
+        """Whether the sandbox sees the installed `inside/` instead of a copy."""
+        return self.moved and _is_shared(_INSIDE)
 
     @property
     def work(self) -> Path:
@@ -172,6 +178,8 @@ class Layout:
             devices: Device nodes.
         """
         own = [Mount(self.code, self.inner("code")), Mount(self.out, self.inner("out"), writable=True)]
+        if self.shares_code:
+            own.append(Mount(_INSIDE, self.inner("code") / "inside"))
         if self.work.exists():
             own.append(Mount(self.work, self.inner("work"), writable=True))
             own += self._platform_mounts()
@@ -219,9 +227,9 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
     work: bool = True,
     notebook: PurePosixPath | None = None,
 ) -> Layout:
-    """Make the folders of one execution, with a copy of `inside/` for the sandbox.
+    """Make the folders of one execution, with a place for `inside/`, or a copy of it where nothing can be mounted.
 
-    `inside/` is copied and not mounted, so that the sandbox cannot import any other code of the grader.
+    The sandbox sees `inside/` as the only package in a folder, so that it cannot import any other code of the grader.
 
     Args:
         scratch: An empty or missing folder.
@@ -253,12 +261,27 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
             layout.inner("data").mkdir()
             for name, folder in layout.data_folders():
                 (layout.inner("data") / name).symlink_to(folder)
-        shutil.copytree(_INSIDE, layout.code / "inside", ignore=shutil.ignore_patterns("__pycache__"))
+        if layout.shares_code:
+            (layout.code / "inside").mkdir(parents=True)
+        else:
+            shutil.copytree(_INSIDE, layout.code / "inside", ignore=shutil.ignore_patterns("__pycache__"))
         layout.code.chmod(0o755)
     except OSError as error:
         message = f"the folders of an execution cannot be made: {error}"
         raise SandboxError(message, where=str(scratch)) from error
     return layout
+
+
+@functools.cache
+def _is_shared(code: Path) -> bool:
+    """Whether every user may read the code; if so, compile it once instead of in each sandbox."""
+    for path in (code, *code.rglob("*")):
+        needed = stat.S_IROTH | stat.S_IXOTH if path.is_dir() else stat.S_IROTH
+        if path.stat().st_mode & needed != needed:
+            return False
+    if not sys.dont_write_bytecode:
+        compileall.compile_dir(code, quiet=2)
+    return True
 
 
 def copy_submission(

@@ -40,9 +40,27 @@ def test_without_isolation_the_folders_have_the_names_they_have(tmp_path: Path) 
 
 
 def test_only_the_inside_package_is_within_reach_of_an_import(tmp_path: Path) -> None:
-    layout = make_layout(tmp_path / "s", Bubblewrap())
+    layout = make_layout(tmp_path / "s", NoIsolation())
     assert [path.name for path in layout.code.iterdir()] == ["inside"]
     assert (layout.code / "inside" / "kernel.py").is_file()
+
+
+def test_a_sandbox_sees_the_installed_code_and_not_a_copy(tmp_path: Path) -> None:
+    layout = make_layout(tmp_path / "s", Bubblewrap())
+    assert list((layout.code / "inside").iterdir()) == []
+    (mount,) = [one for one in layout.binds(Path(sys.executable)).mounts if one.target == Path("/grader/inside")]
+    assert (mount.source / "kernel.py").is_file()
+    assert not mount.writable
+
+
+def test_code_that_not_everybody_may_read_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = tmp_path / "inside"
+    code.mkdir()
+    (code / "kernel.py").touch(0o600)
+    monkeypatch.setattr("grader.execution.sandbox.layout._INSIDE", code)
+    layout = make_layout(tmp_path / "s", Bubblewrap())
+    assert (layout.code / "inside" / "kernel.py").is_file()
+    assert Path("/grader/inside") not in {one.target for one in layout.binds(Path(sys.executable)).mounts}
 
 
 def test_a_folder_with_something_in_it_is_not_used(tmp_path: Path) -> None:
