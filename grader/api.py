@@ -21,7 +21,7 @@ from grader.pipeline.classroom import at_work, grade_class, kept_of_others
 from grader.pipeline.course import load_course
 from grader.pipeline.regrade import Regrade, course_of_results, regrade_class, rubric_of_results
 from grader.pipeline.rubrics import checked_language, find_rubric, note_rubric
-from grader.pipeline.setup import IsolationChoice, Options, set_up
+from grader.pipeline.setup import IsolationChoice, Options, executions_of, set_up, warmed
 from grader.report.edition import edition
 from grader.report.shown import enable_display, show
 from grader.schema.errors import SubmissionPathError
@@ -208,8 +208,9 @@ def _grade(  # noqa: PLR0913 - the parts of a class
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, and `check` grades one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="name one notebook, or use `grade`")
+        executions = executions_of(len(found), loaded, options)
+        bench = stack.enter_context(warmed(set_up(loaded, options, len(found)), executions, loaded, found))
         course = load_course(loaded, DatasetStore(may_download=True), compare=not own)
-        bench = set_up(loaded, options, len(found))
         stack.enter_context(at_work(results))
         note_rubric(loaded, results)
         notices = [*map(english, findings.notices), *kept_of_others(found, results)]

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from grader.pipeline.class_list import ClassList
     from grader.pipeline.course import Course
     from grader.pipeline.course_folder import Assignment
-    from grader.pipeline.setup import Options
+    from grader.pipeline.setup import Bench, Options
     from grader.schema.grade import Grade
     from grader.schema.progress import Listener
     from grader.store.results import ResultsFolder
@@ -150,17 +150,11 @@ def _grade(
     Raises:
         GraderError: Nothing was graded.
     """
-    from grader.cli.site import open_store
     from grader.cli.terminal import progress_on, terminal
     from grader.execution.sandbox.scratch import held_folder
     from grader.facts.language import english
     from grader.intake.companions import with_companions
     from grader.intake.find import find_all
-    from grader.pipeline.classroom import at_work, kept_of_others
-    from grader.pipeline.course import load_course
-    from grader.pipeline.course_folder import assignment_of
-    from grader.pipeline.judgements import judged_course
-    from grader.pipeline.rubrics import note_assignment, note_rubric
     from grader.schema.errors import SubmissionPathError
     from grader.store.results import ResultsFolder
 
@@ -174,10 +168,19 @@ def _grade(
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, but `grader check` grades only one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="give one notebook, or use `grader grade`")
+        bench = None if engine is Engine.RAY else _bench(stack, loaded, options, found)
+        # Warm processes import TensorFlow meanwhile.
+        from grader.cli.site import open_store
+        from grader.pipeline.classroom import at_work, kept_of_others
+        from grader.pipeline.course import load_course
+        from grader.pipeline.course_folder import assignment_of
+        from grader.pipeline.judgements import judged_course
+        from grader.pipeline.rubrics import note_assignment, note_rubric
+
         if assignment is not None and assignment_of(results) != assignment:
             note_assignment(results, assignment.course.root, assignment.id)
         course = judged_course(load_course(loaded, open_store(may_download=True), compare=not own), results)
-        grade_all, notices = _runner(engine, found, course, options, results, address)
+        grade_all, notices = _runner(bench, found, course, options, results, address)
         stack.enter_context(at_work(results))
         note_rubric(loaded, results)
         for message in findings.notices:
@@ -199,24 +202,30 @@ def _grade(
         return grades, course
 
 
+def _bench(stack: ExitStack, loaded: "LoadedRubric", options: "Options", found: "Sequence[Found]") -> "Bench":
+    """Set up the executions on this machine; warm processes end with the stack."""
+    from grader.pipeline.setup import executions_of, set_up, warmed
+
+    bench = set_up(loaded, options, len(found))
+    return stack.enter_context(warmed(bench, executions_of(len(found), loaded, options), loaded, found))
+
+
 def _runner(  # noqa: PLR0917 - the parts of a class
-    engine: Engine,
+    bench: "Bench | None",
     found: "Sequence[Found]",
     course: "Course",
     options: "Options",
     out: "ResultsFolder",
     address: str | None,
 ) -> "tuple[Callable[[Listener], tuple[Grade, ...]], list[str]]":
-    """Choose the function that grades a class; the list collects notices while it runs."""
+    """Choose the function that grades a class, on a bench or by Ray; the list collects notices while it runs."""
     from grader.pipeline.classroom import grade_class, run_class
-    from grader.pipeline.setup import set_up
 
-    if engine is Engine.RAY:
+    if bench is None:
         from grader.pipeline.ray.engine import RayEngine
 
         ray = RayEngine(course, options, out, address)
         return lambda listener: run_class(ray, found, course, out, listener), ray.notices
-    bench = set_up(course.loaded, options, len(found))
     return lambda listener: grade_class(found, course, bench, out, listener), bench.notices
 
 

@@ -28,6 +28,7 @@ from grader.execution.sandbox.processes import MACHINE_ADVICE, Finished, log_tai
 from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRefusedError
 from grader.execution.sandbox.watchdog import Budget
 from grader.execution.shuffle import Order, count_unequal, random_order
+from grader.execution.warming import PREDICTOR
 from grader.facts.npy import LARGEST_HEAD, read_npy_head
 from grader.inside.record.predictions import (
     MAX_DESCRIPTION,
@@ -49,7 +50,6 @@ __all__ = ["PredictionJob", "PredictionLimits", "PredictionResult", "predict"]
 
 _LINE_BYTES = MAX_DESCRIPTION + (64 << 10)
 """Longest answer: a model description and the other keys."""
-_MODULE = "inside.predictor"
 _BY_FILES = frozenset({"container"})
 """Isolations that pass no socket on."""
 _CHUNK = 1000
@@ -132,7 +132,7 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
     threads: int = 1,
     limits: PredictionLimits | None = None,
     timeout: float | None = None,
-    module: str = _MODULE,
+    module: str = PREDICTOR,
     warm: WarmPool | None = None,
 ) -> list[PredictionResult]:
     """Run the jobs. If a model crashes the process, the remaining jobs continue in a new process.

@@ -38,6 +38,7 @@ from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRe
 from grader.execution.sandbox.watchdog import Budget, Watchdog
 from grader.execution.terminal import collapse
 from grader.execution.training_watch import TrainingWatch
+from grader.execution.warming import KERNEL, kernel_variables
 from grader.facts.controls import replaced
 from grader.facts.language import english
 from grader.inside.record.session import SESSION_VERSION, SessionFile
@@ -126,7 +127,7 @@ class ExecutionRequest:
     """Whether `fetch_openml` returns data frames by default."""
     quick: bool = False
     """Whether trainings, evaluations and predictions are cut down to their first steps."""
-    kernel_module: str = "inside.kernel"
+    kernel_module: str = KERNEL
     """Module to start as `python -m MODULE -f CONNECTION_FILE`."""
     finish_code: str | None = FINISH
     """Code to execute after the last cell; None for a kernel without the recorder."""
@@ -619,8 +620,7 @@ class _Execution:
             mounts += tuple(course_mounts(layout, layout.notebook_folders))
         own = {
             "GRADER_SESSION": str(layout.inner("code") / "session.json"),
-            "PYTHONHASHSEED": str(request.seed),
-            **request.device.environment(request.threads),
+            **kernel_variables(request.seed, request.device, request.threads),
         }
         limits = ProcessLimits(
             processes=_threads(request.settings), memory_bytes=request.settings.memory, cores=request.threads

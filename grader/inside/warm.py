@@ -62,6 +62,16 @@ _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL = 38, 47, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _MOST_CAPABILITIES = 64
 _PACKAGES = ("numpy", "tensorflow", "matplotlib", "matplotlib.pyplot", "ipykernel.kernelapp", "ipykernel.ipkernel")
+_OPERATIONS = ("batch", "concatenate", "flat_map", "from_tensor_slices", "from_tensors", "map", "prefetch", "range")
+_LATER = (
+    # The kernel and its figures
+    *("ipykernel.debugger", "matplotlib_inline.backend_inline", "matplotlib.backends.backend_agg"),
+    *("IPython.core.pylabtools", "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin"),
+    *("PIL.PngImagePlugin", "PIL.PpmImagePlugin", "rich._emoji_codes", "encodings.cp437"),
+    # `fit`
+    *(f"tensorflow.python.data.ops.{name}_op" for name in (*_OPERATIONS, "repeat", "shuffle", "zip")),
+)
+"""Modules that packages import later, at the first use of something that most notebooks use; they may be missing."""
 _OWN = ("inside.watch.keras_hooks", "inside.install", "inside.predictor", "inside.kernel")
 _BACKEND = "module://matplotlib_inline.backend_inline"
 
@@ -128,6 +138,10 @@ def preload(dialect: str) -> dict[str, str]:
     with suppress(Exception):
         # TensorFlow loads its `keras` at the first access.
         _ = sys.modules["tensorflow"].keras.layers
+        importlib.import_module("tensorflow.keras")
+    for name in _LATER:
+        with suppress(Exception):
+            importlib.import_module(name)
     del os.environ["MPLBACKEND"]
     tempfile.tempdir = None
     return failed

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from grader.facts.language import english
 from grader.schema.message import say
 
-__all__ = ["DialectGuess", "expects_frames", "recognise_dialect", "uses_torch"]
+__all__ = ["Dialect", "DialectGuess", "expects_frames", "recognise_dialect", "uses_torch"]
 
 Dialect = Literal["keras3", "keras2"]
 

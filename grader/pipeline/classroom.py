@@ -15,14 +15,14 @@ from grader.pipeline.course import Course
 from grader.pipeline.engines import Engine, LocalEngine
 from grader.pipeline.judgements import judged_course
 from grader.pipeline.publish import publish_class
-from grader.pipeline.setup import Bench, Options, attempts_of, warmed
+from grader.pipeline.setup import Bench, executions_of, warmed
 from grader.pipeline.submission import grade_found
 from grader.schema.grade import Grade
 from grader.schema.message import say_count
 from grader.schema.progress import Listener
 from grader.store.results import ResultsFolder
 
-__all__ = ["at_work", "executions_of", "grade_class", "kept_of_others", "run_class"]
+__all__ = ["at_work", "grade_class", "kept_of_others", "run_class"]
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def grade_class(
     check_class(place_of(bench), found, course.loaded)
     devices = bench.devices or (bench.device,)
     slots = DeviceSlots(devices)
-    with warmed(bench, executions_of(len(found), course, bench.options)) as ready:
+    with warmed(bench, executions_of(len(found), course.loaded, bench.options), course.loaded, found) as ready:
 
         def grade_one(one: Found, listen: Listener) -> Grade:
             with slots.lend() as device:
@@ -136,8 +136,3 @@ def run_class(
         grades = {grade.submission.id: outline(grade) for grade in grading}
     publish_class(course, out)
     return tuple(grades[one.id] for one in found)
-
-
-def executions_of(submissions: int, course: Course, options: Options) -> int:
-    """Compute the largest possible number of executions."""
-    return submissions * attempts_of(course.loaded, options)

@@ -1,25 +1,36 @@
 """Set up executions: sandbox, devices, threads and warm processes."""
 
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from grader.checks.registry import all_checks
 from grader.execution.sandbox.capacity import divide, look_at_machine
 from grader.execution.sandbox.choice import choose_isolation
 from grader.execution.sandbox.device import Device, choose_devices
 from grader.execution.sandbox.isolation import Isolation
 from grader.execution.sandbox.warm import WarmPool
-from grader.grading.loader import LoadedRubric
+from grader.execution.warming import WarmStart
+from grader.grading.best_attempt import attempt_seed
+from grader.grading.loader import LoadedRubric, measured_datasets
+from grader.intake.find import Found, Rejected
+from grader.intake.notebook import read_notebook
+from grader.intake.recognise import Dialect, recognise_dialect
+from grader.schema.errors import GraderError
 
-__all__ = ["Bench", "IsolationChoice", "Options", "attempts_of", "set_up", "warmed"]
+__all__ = ["Bench", "IsolationChoice", "Options", "attempts_of", "executions_of", "set_up", "warmed"]
 
 IsolationChoice = Literal["auto", "bubblewrap", "container", "user", "none"]
 
 _WARM_PROCESSES = 4
 """Kernels and predictors, each for Keras 3 and Keras 2."""
+_KERAS = re.compile(rb"keras|tensorflow")
+_MOST_READ = 20
+"""Submissions that are read to find one that uses Keras."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +48,8 @@ class Options:
     resume: bool = True
     """Whether stored evidence of the same notebook, settings, versions and data is reused."""
     warm: bool | None = None
-    """Whether kernels are forked from a process that has already imported TensorFlow. None: if this is possible and
-    there are several executions."""
+    """Whether kernels are forked from a process that has already imported TensorFlow. None: if this is possible, and
+    the imports serve several executions or overlap with something else."""
     quick: bool = False
     """Whether the notebook's author gets a first answer within a minute, from a run that cuts trainings short."""
 
@@ -97,30 +108,71 @@ def set_up(loaded: LoadedRubric, options: Options, submissions: int | None = Non
     )
 
 
-def _forks(bench: Bench, executions: int) -> bool:
+def executions_of(submissions: int, loaded: LoadedRubric, options: Options) -> int:
+    """Compute the largest possible number of executions."""
+    return submissions * attempts_of(loaded, options)
+
+
+def _forks(bench: Bench, executions: int, *, overlaps: bool) -> bool:
     """Whether warm processes are used: if requested, or if they are possible and save time."""
     if bench.options.warm is not None:
         return bench.options.warm
     if executions > 1 and bench.device.kind == "gpu":
         bench.notices.append("each kernel starts cold, because a process that uses a GPU cannot be forked safely")
-    return executions > 1 and bench.isolation.name == "bubblewrap" and bench.device.kind == "cpu"
+    worth = executions > 1 or overlaps
+    return worth and bench.isolation.name == "bubblewrap" and bench.device.kind == "cpu"
 
 
 @contextmanager
-def warmed(bench: Bench, executions: int) -> Iterator[Bench]:
+def warmed(
+    bench: Bench, executions: int, loaded: LoadedRubric | None = None, found: Sequence[Found] = ()
+) -> Iterator[Bench]:
     """Add warm processes to a bench while a class is graded, if they are used.
 
-    They start when the first kernel is needed. The bench's notices say why one could not be used.
+    If the first submissions need Keras, the processes begin to import it at once. Otherwise they start when the first
+    kernel is needed. The bench's notices say why one could not be used.
 
     Args:
-        bench: The bench of the class.
+        bench: The bench of the class; one that has warm processes keeps them.
         executions: Largest possible number of executions.
+        loaded: The rubric, if the submissions are known.
+        found: The submissions.
     """
-    if not _forks(bench, executions):
+    dialect = None if loaded is None else _first_dialect(found, loaded)
+    if bench.warm is not None or not _forks(bench, executions, overlaps=dialect is not None):
         yield bench
         return
-    with WarmPool(most=_WARM_PROCESSES) as warm:
-        try:
-            yield replace(bench, warm=warm)
-        finally:
-            bench.notices.extend(f"started cold: {reason}" for reason in warm.failures)
+
+    def note(reason: str) -> None:
+        bench.notices.append(f"started cold: {reason}")
+
+    with WarmPool(most=_WARM_PROCESSES, on_failure=note) as warm:
+        if loaded is not None and dialect is not None:
+            _start_of(bench, loaded, dialect).begin(warm)
+        yield replace(bench, warm=warm)
+
+
+def _first_dialect(found: Sequence[Found], loaded: LoadedRubric) -> Dialect | None:
+    """Find the dialect of the first submission that uses Keras; None if none of the first ones does."""
+    for one in found[:_MOST_READ]:
+        # An unreadable notebook is reported when it is graded.
+        with suppress(GraderError, OSError):
+            if not isinstance(one, Rejected) and _KERAS.search(one.notebook.read_bytes()):
+                wanted = loaded.rubric.run.dialect
+                notebook = read_notebook(one.notebook, sha256=one.sha256)
+                return recognise_dialect(notebook).dialect if wanted == "auto" else wanted
+    return None
+
+
+def _start_of(bench: Bench, loaded: LoadedRubric, dialect: Dialect) -> WarmStart:
+    options = bench.options
+    return WarmStart(
+        isolation=bench.isolation,
+        python=bench.python,
+        dialect=dialect,
+        device=bench.device,
+        threads=bench.threads,
+        seed=attempt_seed(loaded.rubric.run.seed if options.seed is None else options.seed, 1),
+        # A quick run predicts nothing.
+        predicts=not options.quick and bool(measured_datasets(loaded.rubric, all_checks()) or loaded.rubric.tasks),
+    )

@@ -601,23 +601,24 @@ def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("asked", "isolation", "device", "submissions", "forks"),
+    ("asked", "isolation", "device", "submissions", "overlaps", "forks"),
     [
-        (None, "bubblewrap", "cpu", 2, True),
-        (None, "bubblewrap", "cpu", 1, False),
-        (None, "none", "cpu", 300, False),
-        (None, "bubblewrap", "gpu", 300, False),
-        (False, "bubblewrap", "cpu", 300, False),
-        (True, "bubblewrap", "cpu", 1, True),
+        (None, "bubblewrap", "cpu", 2, False, True),
+        (None, "bubblewrap", "cpu", 1, False, False),
+        (None, "bubblewrap", "cpu", 1, True, True),
+        (None, "none", "cpu", 300, True, False),
+        (None, "bubblewrap", "gpu", 300, True, False),
+        (False, "bubblewrap", "cpu", 300, True, False),
+        (True, "bubblewrap", "cpu", 1, False, True),
     ],
 )
 def test_kernels_are_forked_where_that_is_safe_and_pays(
-    *, asked: bool | None, isolation: str, device: Any, submissions: int, forks: bool
+    *, asked: bool | None, isolation: str, device: Any, submissions: int, overlaps: bool, forks: bool
 ) -> None:
     walls = Bubblewrap() if isolation == "bubblewrap" else NoIsolation()
     options = Options(warm=asked)
     bench = Bench(walls, Device(kind=device), threads=1, options=options, python=Path("python"))
-    assert _forks(bench, submissions) is forks
+    assert _forks(bench, submissions, overlaps=overlaps) is forks
     assert bool(bench.notices) is (device == "gpu")
 
 

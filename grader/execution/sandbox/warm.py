@@ -18,8 +18,8 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,21 +112,26 @@ class WarmPool:
         failures: Reasons why warm processes could not be started or forked, without repetition.
     """
 
-    def __init__(self, *, most: int = 3, start_seconds: float = 90.0) -> None:
+    def __init__(
+        self, *, most: int = 3, start_seconds: float = 90.0, on_failure: Callable[[str], None] | None = None
+    ) -> None:
         """Make an empty pool.
 
         Args:
             most: Maximum number of warm processes; to start another one, the one idle for longest is ended.
             start_seconds: Time limit for the imports.
+            on_failure: Called with each new item of `failures`, from any thread.
         """
+        self._on_failure = on_failure
         self.failures: list[str] = []
         self._most = most
         self._start_seconds = start_seconds
-        self._parents: dict[tuple[Any, ...], _Parent] = {}
+        self._parents: dict[tuple[Any, ...], Future[_Parent]] = {}
         self._failed: dict[tuple[Any, ...], int] = {}
         self._lock = threading.Lock()
-        # A sandbox dies with the thread that started it, so this thread lives as long as the pool.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="warm")
+        # A sandbox dies with the thread that started it, so these threads live as long as the pool.
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix="warm")
+        self._beginning = _Beginning()
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -138,6 +143,11 @@ class WarmPool:
     ) -> None:
         """End the warm processes."""
         self.close()
+
+    def prepare(self, program: Program) -> None:
+        """Begin to start a warm process for a program, without waiting; `ready` and `start` raise its errors."""
+        with suppress(WarmRefusedError), self._lock:
+            self._begin(_key(program), program)
 
     def ready(self, program: Program) -> None:
         """Wait until there is a warm process for a program; takes seconds, and may be called from any thread.
@@ -168,59 +178,104 @@ class WarmPool:
             raise
 
     def close(self) -> None:
-        """End the warm processes, and with them their forks."""
+        """End the warm processes, and with them their forks; do not wait for imports."""
         with self._lock:
             self._closed = True
-            parents, self._parents = list(self._parents.values()), {}
-        for parent in parents:
-            parent.close()
-        self._thread.shutdown()
+            begun, self._parents = list(self._parents.values()), {}
+        self._beginning.end()
+        for future in begun:
+            with suppress(CancelledError, OSError, ValueError, HarnessError, WarmRefusedError):
+                if not future.cancel():
+                    future.result().close()
+        self._threads.shutdown()
 
     def _parent(self, program: Program) -> "_Parent":
         key = _key(program)
         with self._lock:
-            if self._closed:
-                message = "the warm processes were ended"
-                raise WarmRefusedError(message)
-            parent = self._parents.get(key)
-            if parent is not None and parent.alive:
-                self._parents[key] = self._parents.pop(key)
-                return parent
-            if parent is not None:
-                self._parents.pop(key).close()
-                self._failed[key] = self._failed.get(key, 0) + 1
+            future = self._begin(key, program)
+        try:
+            return future.result()
+        except (OSError, ValueError, HarnessError, WarmRefusedError, CancelledError) as error:
+            with self._lock:
+                # Several threads may have waited for the same start.
+                if self._parents.get(key) is future:
+                    del self._parents[key]
+                    self._failed[key] = self._failed.get(key, 0) + 1
+            message = f"the warm process did not start: {error}"
+            raise WarmRefusedError(message) from error
+
+    def _begin(self, key: tuple[Any, ...], program: Program) -> "Future[_Parent]":
+        """Find the warm process of a key, or begin to start it; the caller has the lock.
+
+        Raises:
+            WarmRefusedError: The pool is closed, there is no room, or the start failed too often.
+        """
+        if self._closed:
+            message = "the warm processes were ended"
+            raise WarmRefusedError(message)
+        future = self._parents.pop(key, None)
+        if future is not None and _has_ended(future):
+            future.result().close()
+            self._failed[key] = self._failed.get(key, 0) + 1
+            future = None
+        if future is None:
             if self._failed.get(key, 0) >= _MOST_FAILURES:
                 message = f"the warm process failed {_MOST_FAILURES} times"
                 raise WarmRefusedError(message)
             self._make_room()
-            try:
-                parent = self._thread.submit(_Parent, program, self._start_seconds).result()
-            except (OSError, ValueError, HarnessError, WarmRefusedError) as error:
-                self._failed[key] = self._failed.get(key, 0) + 1
-                message = f"the warm process did not start: {error}"
-                self._note(message)
-                raise WarmRefusedError(message) from error
-            self._parents[key] = parent
-            return parent
+            future = self._threads.submit(_Parent, program, self._start_seconds, self._beginning)
+        self._parents[key] = future  # the last one was used last
+        return future
 
     def _make_room(self) -> None:
         if len(self._parents) < self._most:
             return
-        idle = next((key for key, parent in self._parents.items() if not parent.busy), None)
+        idle = next((key for key, future in self._parents.items() if _is_idle(future)), None)
         if idle is None:
             message = f"all {self._most} warm processes are in use by other settings"
             raise WarmRefusedError(message)
-        self._parents.pop(idle).close()
+        future = self._parents.pop(idle)
+        if future.exception() is None:
+            future.result().close()
 
     def _note(self, message: str) -> None:
         if message not in self.failures:
             self.failures.append(message)
+            if self._on_failure is not None:
+                self._on_failure(message)
+
+
+class _Beginning:
+    """The warm processes that still import; ending them ends the wait for their answers."""
+
+    def __init__(self) -> None:
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._lock = threading.Lock()
+        self._ended = False
+
+    @contextmanager
+    def of(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        with self._lock:
+            self._processes.append(process)
+            if self._ended:
+                process.kill()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._processes.remove(process)
+
+    def end(self) -> None:
+        with self._lock:
+            self._ended = True
+            for process in self._processes:
+                process.kill()
 
 
 class _Parent:
     """One warm process."""
 
-    def __init__(self, program: Program, seconds: float) -> None:
+    def __init__(self, program: Program, seconds: float, beginning: _Beginning) -> None:
         if not isinstance(program.isolation, Bubblewrap):
             message = f"isolation {program.isolation.name!r} has no warm start"
             raise WarmRefusedError(message)
@@ -256,7 +311,8 @@ class _Parent:
             raise
         prefer_as_victim(self.process.pid)
         try:
-            self.pid = self._hello(seconds)
+            with beginning.of(self.process):
+                self.pid = self._hello(seconds)
             self._user = os.open(f"/proc/{self.pid}/ns/user", os.O_RDONLY)
         except BaseException:
             self._end()
@@ -368,6 +424,16 @@ class _Parent:
                 held.confinement.adopt(guest)
             go_writer.write(b"\n")
         held.warm = self.process
+
+
+def _has_ended(future: "Future[_Parent]") -> bool:
+    """Whether a warm process started and has ended since then."""
+    return future.done() and not future.cancelled() and future.exception() is None and not future.result().alive
+
+
+def _is_idle(future: "Future[_Parent]") -> bool:
+    """Whether a warm process failed to start, or has no fork that still runs."""
+    return future.done() and (future.exception() is not None or not future.result().busy)
 
 
 def _with_error(message: str, log: Path) -> str:

@@ -25,7 +25,6 @@ from grader.execution.sandbox.layout import copy_submission
 from grader.intake.find import Found, Rejected
 from grader.intake.notebook import read_notebook, refuse_another
 from grader.pipeline.canary import dialects_of
-from grader.pipeline.classroom import executions_of
 from grader.pipeline.code_digest import source_digest
 from grader.pipeline.course import Course
 from grader.pipeline.publish import grade_kept, unexpected
@@ -43,7 +42,7 @@ from grader.pipeline.ray.cluster import (
 )
 from grader.pipeline.ray.shares import COPIES, SIGN, Machine, Order, share_of
 from grader.pipeline.ray.worker import Answer, grade_there
-from grader.pipeline.setup import Options
+from grader.pipeline.setup import Options, executions_of
 from grader.pipeline.submission import outcome_of, publish_failure
 from grader.schema.course_file import CourseFile
 from grader.schema.errors import HarnessError, NotebookError, StorageError
@@ -118,7 +117,7 @@ class RayEngine:
             data={name: data.sha256 for name, data in self._course.prepared.items()},
             options=replace(self._options, device="gpu" if share.gpus else "cpu"),
             share=share,
-            executions=executions_of(submissions, self._course, self._options),
+            executions=executions_of(submissions, self._course.loaded, self._options),
             code=source_digest(),
             judgements=self._course.judgements,
             assignment=self._course.assignment,

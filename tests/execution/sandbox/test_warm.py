@@ -315,7 +315,7 @@ def test_when_the_warm_process_is_killed_its_kernel_ends_and_it_is_the_graders_f
         def kill(progress: Any) -> None:
             if progress.kind == "running":
                 (parent,) = own._parents.values()
-                parent.process.kill()
+                parent.result().process.kill()
 
         with pytest.raises(SandboxError, match="the warm process ended"):
             execute(
