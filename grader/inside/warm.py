@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .calls import hand_over, install_filter
+from .hooking.holders import make_index
 
 __all__ = ["DESCRIPTORS", "LOST", "Job", "main", "preload"]
 
@@ -142,6 +143,7 @@ def preload(dialect: str) -> dict[str, str]:
     for name in _LATER:
         with suppress(Exception):
             importlib.import_module(name)
+    make_index()
     del os.environ["MPLBACKEND"]
     tempfile.tempdir = None
     return failed

@@ -612,7 +612,7 @@ def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) 
         (True, "bubblewrap", "cpu", 1, False, True),
     ],
 )
-def test_kernels_are_forked_where_that_is_safe_and_pays(
+def test_kernels_are_forked_where_that_is_safe_and_pays(  # noqa: PLR0913 - one row of the table
     *, asked: bool | None, isolation: str, device: Any, submissions: int, overlaps: bool, forks: bool
 ) -> None:
     walls = Bubblewrap() if isolation == "bubblewrap" else NoIsolation()

@@ -12,6 +12,8 @@ from typing import Any
 
 import wrapt
 
+from .holders import holders_of
+
 __all__ = [
     "AliasFinder",
     "Factory",
@@ -166,6 +168,6 @@ def replace_everywhere(old: object, new: object, attribute: str, packages: Seque
         attribute: The object's name in the modules.
         packages: Names of top-level packages.
     """
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in packages and vars(module).get(attribute) is old:
+    for module, name in list(holders_of(old, packages)):
+        if name == attribute:
             setattr(module, attribute, new)

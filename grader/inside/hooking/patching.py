@@ -6,9 +6,10 @@ part of Keras, but prints a warning about a proxy.
 """
 
 import functools
-import sys
 from collections.abc import Callable
 from typing import Any
+
+from .holders import holders_of
 
 __all__ = ["Wrapper", "around", "around_everywhere", "around_property", "definer"]
 
@@ -69,12 +70,8 @@ def around_everywhere(root: str, module: Any, name: str, wrapper: Wrapper) -> No
     """
     original = getattr(module, name)
     replacement = _wrapped(original, wrapper)
-    for loaded_name, loaded in list(sys.modules.items()):
-        if loaded_name.partition(".")[0] not in {root, "tensorflow"}:
-            continue
-        for attribute, value in list(getattr(loaded, "__dict__", {}).items()):
-            if value is original:
-                setattr(loaded, attribute, replacement)
+    for holder, attribute in list(holders_of(original, {root, "tensorflow"})):
+        setattr(holder, attribute, replacement)
 
 
 def _wrapped(original: Any, wrapper: Wrapper) -> Callable[..., Any]:

@@ -234,6 +234,20 @@ print(json.dumps([facts(open("/proc/self/status").read()), facts(child), facts(f
 
 
 class TestTheWarmProcess:
+    @pytest.mark.tensorflow
+    @pytest.mark.slow
+    def test_the_functions_that_hooks_replace_are_in_its_index(self, walls: Isolation, fork: Fork) -> None:
+        code = """
+import json, keras, tensorflow as tf
+from inside.hooking import holders
+functions = [keras.models.load_model, keras.models.save_model, keras.models.clone_model, keras.utils.get_file,
+             keras.datasets.mnist.load_data, tf.io.gfile.exists, tf.io.gfile.makedirs, tf.io.gfile.walk]
+print(json.dumps([[id(one) in holders._index, len(list(holders.holders_of(one, {"keras", "tensorflow"})))]
+                  for one in functions]), flush=True)
+"""
+        found = _printed_json(*fork(walls, code))
+        assert all(indexed and places for indexed, places in found)
+
     def test_a_fork_that_crashes_or_is_killed_leaves_it_unharmed(self, walls: Isolation, fork: Fork) -> None:
         held, _ = fork(walls, "import ctypes; ctypes.string_at(0)")
         assert held.wait(DEADLOCK_SECONDS) == 128 + signal.SIGSEGV
