@@ -20,6 +20,7 @@ import psutil
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Instance
 
+from grader.execution.sandbox.children import children_of
 from grader.execution.sandbox.confinement import Confinement
 from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits
 from grader.execution.sandbox.layout import SOCKET_PATH_BYTES
@@ -144,8 +145,8 @@ def kernel_process(pid: int, depth: int) -> psutil.Process | None:
 def _descendant(process: psutil.Process, depth: int) -> psutil.Process | None:
     if depth == 0:
         return process
-    eldest = min(process.children(), key=lambda child: (child.create_time(), child.pid), default=None)
-    return None if eldest is None else _descendant(eldest, depth - 1)
+    children = children_of(process)
+    return _descendant(children[0], depth - 1) if children else None
 
 
 def _check_sockets(connection: Mapping[str, Any]) -> None:

@@ -29,6 +29,7 @@ from typing import Any, BinaryIO, Literal, Self
 import psutil
 
 from grader.execution.sandbox.bubblewrap import Bubblewrap
+from grader.execution.sandbox.children import children_of
 from grader.execution.sandbox.confinement import Confinement
 from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits
 from grader.execution.sandbox.layout import make_layout
@@ -498,8 +499,8 @@ def _innermost(pid: int, depth: int) -> int:
     process = psutil.Process(pid)
     try:
         for _ in range(depth):
-            process = min(process.children(), key=lambda child: child.pid)
-    except (psutil.Error, ValueError) as error:
+            process = children_of(process)[0]
+    except (psutil.Error, IndexError) as error:
         message = f"the sandbox ended at once ({type(error).__name__})"
         raise WarmRefusedError(message) from error
     return process.pid

@@ -30,6 +30,7 @@ from pathlib import Path
 import psutil
 
 from grader.execution.sandbox.cgroups import Counters
+from grader.execution.sandbox.children import with_descendants
 from grader.execution.sandbox.confinement import Confinement
 from grader.execution.sandbox.hidden_memory import (
     buffer_bytes,
@@ -134,17 +135,22 @@ def judge(usage: Usage, budget: Budget) -> Message | None:
     return next((excess for exceeded, excess in limits if exceeded), None)
 
 
-def tree(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def tree(process: subprocess.Popen[bytes], *, quick: bool = False) -> list[psutil.Process]:
     """List a process of ours and all its descendants, parents first; empty after it has ended.
 
     The process is polled first, since its number may belong to another process after its end. A guest (a process that
     entered the sandbox instead of being started in it) is included with its descendants.
+
+    Args:
+        process: The outermost process.
+        quick: Whether processes may be missing that start while others end; otherwise every process of the machine is
+            looked at.
     """
-    members = [] if process.poll() is not None else _with_descendants(process.pid)
+    members = [] if process.poll() is not None else _with_descendants(process.pid, quick=quick)
     guest = getattr(process, "guest", None)
     if isinstance(guest, psutil.Process):
         numbers = {member.pid for member in members}
-        members += [member for member in _with_descendants(guest) if member.pid not in numbers]
+        members += [member for member in _with_descendants(guest, quick=quick) if member.pid not in numbers]
     return members
 
 
@@ -320,7 +326,7 @@ class Watchdog(threading.Thread):
 
     def measure_load(self) -> Load:
         """Measure the CPU time up to this moment; call it from any thread while the program runs."""
-        self.meter.sample(tree(self._process), used=self._confinement.counters().cpu_seconds)
+        self.meter.sample(tree(self._process, quick=True), used=self._confinement.counters().cpu_seconds)
         return self.meter.load()
 
     def _measure(self, *, with_disk: bool) -> Usage:
@@ -329,7 +335,7 @@ class Watchdog(threading.Thread):
         if number > self._budget.processes or counters.out_of_memory or counters.refused_processes:
             # Listing the processes would give them time to grow.
             return Usage(processes=number, counters=counters)
-        processes = tree(self._process)
+        processes = tree(self._process, quick=not with_disk)
         if len(processes) <= self._budget.processes:
             self.meter.sample(processes, waits=with_disk, used=counters.cpu_seconds)
         grouped = self._grouped(processes)
@@ -410,9 +416,11 @@ def _blocks(entry: "os.DirEntry[str]") -> int:
     return 0
 
 
-def _with_descendants(root: int | psutil.Process) -> list[psutil.Process]:
+def _with_descendants(root: int | psutil.Process, *, quick: bool) -> list[psutil.Process]:
     with suppress(psutil.Error):
         root = psutil.Process(root) if isinstance(root, int) else root
+        if quick:
+            return with_descendants(root)
         if root.is_running():
             return [root, *root.children(recursive=True)]
     return []
