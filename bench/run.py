@@ -31,7 +31,7 @@ import nbformat
 import psutil
 from browser import measure_page
 from make_class import make_class
-from measure import Cost, run
+from measure import Cost, Figure, run, table
 from neighbors import measure_neighbors
 from notebooks import (
     FROM_FILE,
@@ -60,26 +60,6 @@ from grader.pipeline.rubrics import find_rubric
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured figure."""
-
-    what: str
-    value: float
-    unit: str
-    target: str = ""
-    """Target such as `>= 6`; empty if there is none."""
-    note: str = ""
-
-    @property
-    def met(self) -> str:
-        """Whether the target is met: `yes`, `no`, or empty without a target."""
-        if not self.target:
-            return ""
-        sign, number = self.target.split()
-        return "yes" if (self.value >= float(number) if sign == ">=" else self.value <= float(number)) else "no"
 
 
 @dataclass(frozen=True)
@@ -591,13 +571,7 @@ def write_tables(out: Path) -> None:
         about = ", ".join(f"{key} {value}" for key, value in part["machine"].items())
         quick = " **A quick run: too few repetitions to be quoted.**" if part["quick"] else ""
         lines += [f"## {name}", "", f"{(PARTS[name].__doc__ or '').strip()}{quick} ({about}; load {part['load']})", ""]
-        lines += ["| what | measured | target | met | |", "|---|---:|---|---|---|"]
-        for figure_data in part["figures"]:
-            figure = Figure(**figure_data)
-            measured = f"{figure.value:.3g}" if figure.value < 100 else f"{figure.value:,.0f}"  # noqa: PLR2004
-            lines.append(
-                f"| {figure.what} | {measured} {figure.unit} | {figure.target} | {figure.met} | {figure.note} |"
-            )
+        lines += table(Figure(**figure) for figure in part["figures"])
         lines.append("")
     (out / "results.md").write_text("\n".join(lines), encoding="utf-8")
 
