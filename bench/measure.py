@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,13 +58,14 @@ def table(figures: Iterable[Figure]) -> list[str]:
     return lines
 
 
-def run(
+def run(  # noqa: PLR0913 - all but the command by name, and most with a default
     command: Sequence[str | Path],
     *,
     log: Path,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     accept: Sequence[int] = (0,),
+    watch: Callable[[int], None] = lambda _pid: None,
 ) -> Cost:
     """Run a command and wait for its end.
 
@@ -74,6 +75,7 @@ def run(
         cwd: Its working directory.
         env: Additional environment variables.
         accept: Exit codes that count as success.
+        watch: Called regularly with the command's process id while it runs.
 
     Raises:
         SystemExit: The command ended with another exit code.
@@ -94,6 +96,7 @@ def run(
             if pid:
                 break
             peak = max(peak, _peak_mib(process.pid))
+            watch(process.pid)
             time.sleep(_POLL_SECONDS)
         wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)

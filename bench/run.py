@@ -47,6 +47,7 @@ from notebooks import (
 from peers import make_environment, nbgrader, otter
 from recorder_cost import measure_recorder
 from report_cost import measure_reports
+from sandbox_memory import SandboxMemory, largest
 from scale_cost import chart, exponent, measure_scale
 from similar_cost import add_own_code, measure_similar
 
@@ -171,11 +172,17 @@ def _quiet() -> dict[str, str]:
     return {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
-def _grade(scratch: Path, notebooks: Path, rubric: Path, words: Sequence[str]) -> Cost:
+def _grade(
+    scratch: Path,
+    notebooks: Path,
+    rubric: Path,
+    words: Sequence[str],
+    watch: Callable[[int], None] = lambda _pid: None,
+) -> Cost:
     """Run `grader grade` into a new folder; every notebook must get full marks."""
     out = Path(tempfile.mkdtemp(dir=scratch, prefix="graded-"))
     command = [BIN / "grader", "grade", notebooks, "--rubric", rubric, "--out", out, *words]
-    cost = run(command, log=scratch / f"{out.name}.log", env=_quiet())
+    cost = run(command, log=scratch / f"{out.name}.log", env=_quiet(), watch=watch)
     grades = [json.loads(path.read_bytes()) for path in out.glob("*/grade.json")]
     expected = len(list(notebooks.glob("*.ipynb")))
     if len(grades) != expected or any(grade["score"] != grade["max_score"] for grade in grades):
@@ -466,7 +473,7 @@ def _class_cost(bench: Bench, size: int) -> float:
 
 
 def memory(bench: Bench) -> list[Figure]:
-    """Peak memory of the grader's main process for classes of growing size, with tiny notebooks in warm kernels."""
+    """Peak memory of the grader's main process for classes of growing size, and of kernels and predictors."""
     rubric = bench.scratch / "tiny.yaml"
     rubric.write_text(TINY_RUBRIC, encoding="utf-8")
     figures = []
@@ -483,6 +490,35 @@ def memory(bench: Bench) -> list[Figure]:
             )
         )
         figures.append(Figure(f"grade, {size:,} tiny submissions, seconds a submission", cost.wall / size, "s"))
+    return figures + _sandbox_memory(bench)
+
+
+def _sandbox_memory(bench: Bench) -> list[Figure]:
+    """Measure kernels and predictors of light TensorFlow notebooks, forked from warm processes and started cold."""
+    figures = []
+    private: dict[str, float] = {}
+    for word, size in (("--warm", bench.pick(2, 5)), ("--no-warm", bench.pick(1, 3))):
+        folder = bench.scratch / f"memory{word}"
+        folder.mkdir()
+        rubric, notebooks = _light_course(folder, range(1, size + 1))
+        seen = SandboxMemory()
+        _grade(folder, notebooks, rubric, [word, "--jobs", "1"], seen.look)
+        for role in ("kernel", "predictor"):
+            peaks = [peak for (one, _), peak in seen.peaks.items() if one == role]
+            for name in ("private", "resident"):
+                value = largest((getattr(peak, name) for peak in peaks), size)
+                if value is None:
+                    say(f"{role}, {word}: its {name} memory could not be read")
+                    continue
+                say(f"{role}, {word}: {value:.0f} MiB of {name} memory")
+                note = f"median of {size} light notebooks"
+                figures.append(Figure(f"{role}, {word}, peak of its {name} memory", value, "MiB", note=note))
+                if name == "private":
+                    private[role + word] = value
+    for role in ("kernel", "predictor"):
+        if {role + "--warm", role + "--no-warm"} <= set(private):
+            ratio = private[role + "--warm"] / private[role + "--no-warm"]
+            figures.append(Figure(f"{role}, private memory, --warm ÷ --no-warm", ratio, ""))
     return figures
 
 
