@@ -3,8 +3,8 @@
     python bench/gpu.py [--plan] [--only PART ...] [--rehearse] [--out bench-results]
 
 `--plan` prints what will be measured, with the time limits. `--rehearse` takes the CPU in place of the GPU, to see that
-the script works; its figures mean nothing. `CUDA_VISIBLE_DEVICES` limits the GPUs, and with `CUDA_MPS_PIPE_DIRECTORY`
-everything runs with MPS.
+the script works; its figures mean nothing, and it may take longer. `CUDA_VISIBLE_DEVICES` limits the GPUs, and with
+`CUDA_MPS_PIPE_DIRECTORY` everything runs with MPS.
 
 Exit codes: 0 everything was measured; 1 some part was not; 3 there is no usable GPU.
 """
@@ -31,6 +31,8 @@ __all__ = ["find_devices", "main", "report"]
 
 DONE, INCOMPLETE, NO_GPU = 0, 1, 3
 ROOT = Path(__file__).parents[1]
+_REHEARSAL_PATIENCE = 6.0
+"""Factor for the time limits of a rehearsal, which may run on a small or busy machine."""
 
 
 class NoGpuError(Exception):
@@ -100,7 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scratch.mkdir(parents=True)
     runner = RealRunner(scratch, devices)
     runner.prepare()
-    outcomes = measure(runner, chosen.only, now=time.monotonic, listener=_tell)
+    patience = _REHEARSAL_PATIENCE if chosen.rehearse else 1.0
+    outcomes = measure(runner, chosen.only, now=time.monotonic, patience=patience, listener=_tell)
     about = _about(devices, rehearsal=chosen.rehearse)
     parts = {part: dataclasses.asdict(outcome) for part, outcome in outcomes.items()}
     (out / f"{name}.json").write_text(json.dumps({"about": about, **parts}, indent=1) + "\n", encoding="utf-8")

@@ -268,6 +268,7 @@ def measure(
     names: Sequence[str],
     *,
     now: Clock,
+    patience: float = 1.0,
     listener: Callable[[str, Outcome], None] = lambda _name, _outcome: None,
 ) -> dict[str, Outcome]:
     """Measure parts, each within its time limit.
@@ -276,6 +277,7 @@ def measure(
         runner: Takes the measurements.
         names: Names of the parts.
         now: Returns the time in seconds.
+        patience: Factor for the time limits.
         listener: Called after each part.
 
     Returns:
@@ -285,7 +287,7 @@ def measure(
     runner = _Remembering(runner)
     ends = now()
     for name in names:
-        ends += PARTS[name].seconds
+        ends += patience * PARTS[name].seconds
         outcomes[name] = _measured(PARTS[name], runner, ends, now)
         listener(name, outcomes[name])
     return outcomes

@@ -148,6 +148,12 @@ def test_however_slow_the_machine_the_time_limit_holds(parts: Any) -> None:
         assert list(outcomes) == list(parts.PARTS)
 
 
+def test_a_rehearsal_has_more_patience(parts: Any) -> None:
+    runner = Runner(parts, seconds=50)
+    outcomes = parts.measure(runner, ["predictions"], now=runner.clock, patience=2.0)
+    assert not outcomes["predictions"].problem
+
+
 def test_time_that_a_part_does_not_need_is_left_for_the_next(parts: Any) -> None:
     runner = Runner(parts, seconds=45)
     outcomes = parts.measure(runner, ["sandbox", "mixed"], now=runner.clock)

@@ -139,8 +139,10 @@ def _dealt(devices: tuple[Device, ...], jobs: int) -> tuple[Device, ...]:
 
 
 def _limited(device: Device, jobs: int) -> Device:
+    if device.kind == "cpu" or jobs == 1:
+        return device
     memory = device.gpu.memory_mib if device.gpu is not None else None
-    return device if memory is None or jobs == 1 else replace(device, limit_mib=memory // jobs)
+    return replace(device, shared=True, limit_mib=None if memory is None else memory // jobs)
 
 
 class DeviceSlots:

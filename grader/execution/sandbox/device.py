@@ -31,6 +31,8 @@ class Device:
     """The GPU or MIG instance; None if only its index is known."""
     limit_mib: int | None = None
     """Share of the GPU's memory if several jobs use it; None for all. Only MPS enforces it."""
+    shared: bool = False
+    """Whether several jobs use the GPU, so that its memory may run out because of another job."""
 
     def environment(self, threads: int, host: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment variables for TensorFlow and NumPy.

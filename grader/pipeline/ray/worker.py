@@ -153,4 +153,4 @@ def _with_device(place: Place) -> Bench:
     if device is None:
         msg = f"Ray assigned the GPU {assigned!r}, but the grader found the GPU numbers {list(range(len(gpus)))}"
         raise HarnessError(msg, where=VISIBLE, advice="start Ray with numbers or UUIDs in that variable")
-    return replace(place.bench, device=device)
+    return replace(place.bench, device=replace(device, shared=place.order.share.gpus < 1))

@@ -1,6 +1,7 @@
 """Division of a machine among notebooks; the machines and their GPUs are simulated."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,8 @@ def test_each_gpu_takes_one_notebook_unless_more_are_asked_for() -> None:
     alone = divide(machine, None, memory_each=6 * GIB)
     assert (alone.jobs, alone.devices, alone.threads, alone.notices) == (2, TWO_GPUS, 8, ())
     shared = divide(machine, 3, memory_each=6 * GIB)
-    assert shared.devices == (*TWO_GPUS, TWO_GPUS[0])
+    first = replace(TWO_GPUS[0], shared=True)
+    assert shared.devices == (first, TWO_GPUS[1], first)
     assert shared.notices[0].startswith("3 notebooks share 2 GPUs")
 
 
@@ -84,7 +86,11 @@ def test_jobs_that_would_not_fit_into_the_gpus_are_reduced_and_said() -> None:
 
 def test_jobs_that_share_a_gpu_get_equal_parts_of_its_memory() -> None:
     share = divide(Machine(16, 640 * GIB, (a_gpu(0, 15), a_gpu(1, 5))), 3, memory_each=6 * GIB)
-    assert [device.limit_mib for device in share.devices] == [7680, None, 7680]
+    assert [(device.limit_mib, device.shared) for device in share.devices] == [
+        (7680, True),
+        (None, False),
+        (7680, True),
+    ]
 
 
 @given(memories=st.lists(st.none() | st.integers(1, 96), min_size=1, max_size=6), wanted=st.none() | st.integers(1, 99))
@@ -117,7 +123,8 @@ def test_whatever_the_machine_somebody_works_and_nobody_takes_more_than_there_is
     assert share.threads >= 1
     assert share.threads == 1 or share.threads * share.jobs <= cores
     assert len(share.devices) == share.jobs
-    uses = [share.devices.count(device) for device in set(devices)]
+    slots = [device.slot for device in share.devices]
+    uses = [slots.count(device.slot) for device in set(devices)]
     assert max(uses) - min(uses) <= 1
 
 
