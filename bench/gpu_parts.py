@@ -1,4 +1,4 @@
-"""What `bench/gpu.py` measures, without the machine: each part asks a runner for measurements and returns figures.
+"""The parts of `bench/gpu.py`: each one asks a runner for measurements and returns figures.
 
 None of it has run on a GPU. Every part has a time limit, and all of them together take five minutes.
 """
@@ -77,7 +77,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a notebook sees in its sandbox."""
+    """GPUs that a notebook sees in its sandbox."""
 
     tensorflow: int
     """GPUs in TensorFlow."""
@@ -182,7 +182,7 @@ def mixed(runner: Runner, left: Clock) -> Iterator[Figure]:
 
 
 def sandbox(runner: Runner, left: Clock) -> Iterator[Figure]:
-    """What a notebook sees of the GPUs in its sandbox, also if it changes `CUDA_VISIBLE_DEVICES`."""
+    """GPUs that a notebook sees in its sandbox, also if it removes `CUDA_VISIBLE_DEVICES`."""
     for gpu in range(min(_MOST_LOOKS, runner.gpus)):
         seen = runner.look(gpu, left())
         note = "device nodes: " + (", ".join(seen.nodes) or "none")
@@ -200,7 +200,7 @@ class Part:
 
     @property
     def about(self) -> str:
-        """What it measures."""
+        """Description of the part."""
         return (self.run.__doc__ or "").strip()
 
 

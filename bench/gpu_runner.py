@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +25,13 @@ from grader.execution.runner import ExecutionRequest, execute
 from grader.execution.sandbox.capacity import gpu_slots
 from grader.execution.sandbox.choice import choose_isolation
 from grader.execution.sandbox.device import Device
-from grader.execution.sandbox.gpus import MemoryUse, memory_use
+from grader.execution.sandbox.gpus import Gpu
 from grader.pipeline.course import load_course
 from grader.pipeline.rubrics import find_rubric
 from grader.schema.errors import GraderError
 from grader.schema.rubric import RunSettings
 
-__all__ = ["RealRunner", "tensorflow_gpus"]
+__all__ = ["RealRunner", "memory_use", "tensorflow_gpus"]
 
 _EPOCHS = 2
 _GRACE_SECONDS = 10.0
@@ -90,6 +91,26 @@ def tensorflow_gpus(seconds: float = 60.0) -> int:
         return int(asked.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         return 0
+
+
+def memory_use(gpu: Gpu, ask: Callable[[list[str]], str] | None = None) -> Held | None:
+    """Look up the memory of a GPU that is in use; None if it is unknown, as for MIG instances.
+
+    Args:
+        gpu: The GPU.
+        ask: Runs a command and returns its output.
+    """
+    which = gpu.uuid or str(gpu.index)
+    command = ["nvidia-smi", f"--id={which}", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits"]
+    match = re.fullmatch(r"\s*(\d+), (\d+)\s*", (ask or _printed)(command))
+    return Held(int(match[1]), int(match[2])) if match and gpu.instance is None else None
+
+
+def _printed(command: list[str]) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 @dataclass
@@ -162,7 +183,7 @@ class RealRunner:
         if line.strip() != b"HELD":
             message = f"the training with memory {way!r} ended or took more than {seconds:.0f} s; see hold.log"
             raise NotMeasuredError(message)
-        return Held(max(0, now.used_mib - before.used_mib), now.total_mib)
+        return Held(max(0, now.mib - before.mib), now.total_mib)
 
     def predict(self, models: int, seconds: float) -> tuple[float, float]:
         """Predict with several models: seconds in one process, and in a process for each."""
@@ -200,10 +221,11 @@ class RealRunner:
         rubric.write_text(LIGHT_RUBRIC, encoding="utf-8")
         return rubric
 
-    def _memory(self) -> MemoryUse:
+    def _memory(self) -> Held:
+        """Look up the memory of the first GPU that is in use."""
         gpu = self.devices[0].gpu
         if gpu is None:
-            return MemoryUse(0, 1)
+            return Held(0, 1)
         use = memory_use(gpu)
         if use is None:
             message = "`nvidia-smi` does not tell the memory in use, as for MIG instances"

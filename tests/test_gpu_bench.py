@@ -40,8 +40,9 @@ class Runner:
         return self.now
 
     def _pass(self, what: str, left: float) -> None:
-        self.now += min(left, self.seconds)
-        if self.broken == what or left < self.seconds:
+        needed = self.seconds
+        self.now += min(left, needed)
+        if self.broken == what or needed > left:
             message = f"{what} failed"
             raise self.parts.NotMeasuredError(message)
 
@@ -171,6 +172,15 @@ def test_a_gpu_that_tensorflow_does_not_see_is_explained() -> None:
         gpu.find_devices(lambda: (device,), lambda: 0)
     with pytest.raises(gpu.NoGpuError, match="there is no NVIDIA GPU on this machine"):
         gpu.find_devices(lambda: choose_devices("gpu", gpus=list, host={}))
+
+
+def test_the_memory_in_use_is_unknown_for_an_instance() -> None:
+    runner = importlib.import_module("gpu_runner")
+    held = runner.memory_use(Gpu(0, "T4", "GPU-1"), lambda _: "3, 15360\n")
+    assert (held.mib, held.total_mib) == (3, 15360)
+    assert runner.memory_use(Gpu(0, "T4", "GPU-1"), lambda _: "[N/A], [N/A]\n") is None
+    instance = Gpu(0, "A100 MIG 1g.5gb", "MIG-1", instance=(7, 0))
+    assert runner.memory_use(instance, lambda _: "20, 40960\n") is None
 
 
 def test_the_report_has_the_figures_and_what_is_missing(parts: Any) -> None:

@@ -1,6 +1,6 @@
 """Tell errors of a GPU without free memory from other errors of a notebook.
 
-If several notebooks share a GPU, one of them may take the memory that another one needs. The texts are those of
+If several notebooks share a GPU, one of them may take the memory that another one needs. The texts come from
 TensorFlow's sources and users' reports; no GPU was available to cause them.
 """
 

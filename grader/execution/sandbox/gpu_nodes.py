@@ -34,7 +34,7 @@ def gpu_binds(
 
     Args:
         device: Device of the sandbox; a CPU needs none.
-        present: Existing paths; by default those of this machine.
+        present: Existing paths; by default all that are on this machine.
         read: Reads a file of the driver, empty if it cannot be read; by default on this machine.
         host: Environment with the folder of MPS; by default this process's environment.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Gpu", "MemoryUse", "choose_visible", "find_gpus", "is_named", "memory_use", "read_gpus"]
+__all__ = ["Gpu", "choose_visible", "find_gpus", "is_named", "read_gpus"]
 
 _ASK_SECONDS = 20.0
 _LIST = ["nvidia-smi", "--list-gpus"]
@@ -140,27 +140,6 @@ def is_named(gpu: Gpu, entry: str) -> bool:
         return False
     older = f"MIG-{gpu.parent}/{gpu.instance[0]}/{gpu.instance[1]}" if gpu.instance else ""
     return gpu.uuid.startswith(entry) or gpu.parent.startswith(entry) or entry == older
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryUse:
-    """Memory of a GPU at one moment."""
-
-    used_mib: int
-    total_mib: int
-
-
-def memory_use(gpu: Gpu, *, run: Callable[[list[str]], str] | None = None) -> MemoryUse | None:
-    """Look up the memory of a GPU that is in use; None if it is unknown, as for MIG instances.
-
-    Args:
-        gpu: The GPU.
-        run: As for `find_gpus`.
-    """
-    which = gpu.uuid or str(gpu.index)
-    command = ["nvidia-smi", f"--id={which}", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits"]
-    match = re.fullmatch(r"\s*(\d+), (\d+)\s*", (run or _printed)(command))
-    return MemoryUse(int(match[1]), int(match[2])) if match and gpu.instance is None else None
 
 
 def _read_details(text: str) -> dict[tuple[str, int | None], _Details]:

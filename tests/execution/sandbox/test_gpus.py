@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.execution.sandbox.gpus import Gpu, MemoryUse, choose_visible, find_gpus, is_named, memory_use, read_gpus
+from grader.execution.sandbox.gpus import Gpu, choose_visible, find_gpus, is_named, read_gpus
 
 LISTING = """\
 GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aaaa-1)
@@ -124,9 +124,3 @@ def test_any_output_of_the_tool_is_read(listing: str, details: str) -> None:
 def test_a_name_without_the_prefix_names_nothing() -> None:
     assert not is_named(WHOLE, "")
     assert not is_named(WHOLE, "bbbb")
-
-
-def test_the_memory_in_use_is_unknown_for_an_instance() -> None:
-    assert memory_use(WHOLE, run=lambda _: "3, 15360\n") == MemoryUse(3, 15360)
-    assert memory_use(WHOLE, run=lambda _: "[N/A], [N/A]\n") is None
-    assert memory_use(SMALL, run=lambda _: "20, 40960\n") is None
