@@ -16,6 +16,7 @@ __all__ = [
     "NotMeasuredError",
     "Outcome",
     "Part",
+    "Predicted",
     "Runner",
     "Seen",
     "Took",
@@ -87,6 +88,18 @@ class Seen:
     """Names of the device nodes."""
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """Seconds to predict with several models."""
+
+    together: float
+    """In one process on the GPU."""
+    apart: float
+    """In a process for each, on the GPU."""
+    on_cpu: float
+    """In one process on the CPU."""
+
+
 class Runner(Protocol):
     """Takes measurements; called by the parts, with the seconds that are left for each call.
 
@@ -111,8 +124,8 @@ class Runner(Protocol):
         """Train a model and look up the GPU memory that the process holds."""
         ...
 
-    def predict(self, models: int, seconds: float) -> tuple[float, float]:
-        """Predict with several models: seconds in one process, and in a process for each."""
+    def predict(self, models: int, seconds: float) -> Predicted:
+        """Predict with several models."""
         ...
 
     def look(self, gpu: int, seconds: float) -> Seen:
@@ -162,11 +175,12 @@ _WAYS: tuple[Growth, ...] = ("growth", "all", "limit")
 
 
 def predictions(runner: Runner, left: Clock) -> Iterator[Figure]:
-    """Predicting several kept models of one submission in one process, and in a process for each."""
-    together, apart = runner.predict(_MODELS, left())
-    yield Figure(f"{_MODELS} models in one process", together, "s")
-    yield Figure(f"{_MODELS} models in a process for each", apart, "s")
-    yield Figure("a process for each ÷ one process", apart / together, "times")
+    """Several kept models of one submission in one process, in a process for each, and on the CPU."""
+    took = runner.predict(_MODELS, left())
+    yield Figure(f"{_MODELS} models in one process", took.together, "s")
+    yield Figure(f"{_MODELS} models in a process for each", took.apart, "s")
+    yield Figure("a process for each ÷ one process", took.apart / took.together, "times")
+    yield Figure("one process, CPU ÷ GPU", took.on_cpu / took.together, "times")
 
 
 def mixed(runner: Runner, left: Clock) -> Iterator[Figure]:
@@ -246,7 +260,7 @@ class _Remembering:
     def hold(self, way: Growth, limit_mib: int, seconds: float) -> Held:
         return self._runner.hold(way, limit_mib, seconds)
 
-    def predict(self, models: int, seconds: float) -> tuple[float, float]:
+    def predict(self, models: int, seconds: float) -> Predicted:
         return self._runner.predict(models, seconds)
 
     def look(self, gpu: int, seconds: float) -> Seen:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from gpu_parts import Growth, Held, NotMeasuredError, Seen, Took, Work
+from gpu_parts import Growth, Held, NotMeasuredError, Predicted, Seen, Took, Work
 from nbformat.v4 import new_code_cell, new_notebook
 from notebooks import LIGHT_RUBRIC, MNIST, SERVED, light_cells, training_cells, write_notebook
 
@@ -185,12 +185,15 @@ class RealRunner:
             raise NotMeasuredError(message)
         return Held(max(0, now.mib - before.mib), now.total_mib)
 
-    def predict(self, models: int, seconds: float) -> tuple[float, float]:
-        """Predict with several models: seconds in one process, and in a process for each."""
+    def predict(self, models: int, seconds: float) -> Predicted:
+        """Predict with several models, each of which gets all test images."""
         ends = time.monotonic() + seconds
         jobs = self._jobs(models, seconds)
-        together = self._predicted([jobs], ends)
-        return together, self._predicted([[job] for job in jobs], ends)
+        return Predicted(
+            together=self._predicted([jobs], self.devices[0], ends),
+            apart=self._predicted([[job] for job in jobs], self.devices[0], ends),
+            on_cpu=self._predicted([jobs], Device("cpu"), ends),
+        )
 
     def look(self, gpu: int, seconds: float) -> Seen:
         """Look at the GPUs from a sandbox that has one of them."""
@@ -282,7 +285,7 @@ class RealRunner:
             for number, path in enumerate(paths)
         ]
 
-    def _predicted(self, groups: Sequence[Sequence[PredictionJob]], ends: float) -> float:
+    def _predicted(self, groups: Sequence[Sequence[PredictionJob]], device: Device, ends: float) -> float:
         """Return the seconds of a prediction of each group, one after another."""
         isolation, began = choose_isolation("auto"), time.monotonic()
         for group in groups:
@@ -295,7 +298,7 @@ class RealRunner:
                     group,
                     isolation=isolation,
                     scratch=self._folder("predict"),
-                    device=self.devices[0],
+                    device=device,
                     threads=2,
                     timeout=left,
                 )

@@ -61,9 +61,9 @@ class Runner:
         self._pass("hold", seconds)
         return self.parts.Held({"growth": 1000, "all": 15000, "limit": limit_mib}[way], 16000)
 
-    def predict(self, models: int, seconds: float) -> tuple[float, float]:
+    def predict(self, models: int, seconds: float) -> Any:
         self._pass("predict", seconds)
-        return 10.0, 9.0 * models
+        return self.parts.Predicted(10.0, 9.0 * models, 5.0)
 
     def look(self, gpu: int, seconds: float) -> Any:
         self._pass("look", seconds)
@@ -106,7 +106,9 @@ def test_memory_without_growth_is_compared_with_memory_as_needed(parts: Any) -> 
 
 
 def test_one_process_for_several_models_is_compared_with_one_for_each(parts: Any) -> None:
-    assert measured(parts, Runner(parts), "predictions")["a process for each ÷ one process"] == 1.8
+    figures = measured(parts, Runner(parts), "predictions")
+    assert figures["a process for each ÷ one process"] == 1.8
+    assert figures["one process, CPU ÷ GPU"] == 0.5
 
 
 def test_mixed_work_is_compared_with_each_kind_alone(parts: Any) -> None:
