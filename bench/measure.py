@@ -1,15 +1,18 @@
-"""Run a command and measure its cost: wall seconds, processor seconds including all children, and peak memory."""
+"""Run a command and measure its cost: wall seconds, processor seconds including all children, and peak memory.
+
+Measurements are shown as figures.
+"""
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Cost", "run"]
+__all__ = ["Cost", "Figure", "run", "table"]
 
 _POLL_SECONDS = 0.05
 
@@ -26,13 +29,43 @@ class Cost:
     """Maximum resident memory of the command's own process, without its children."""
 
 
-def run(
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure."""
+
+    what: str
+    value: float
+    unit: str
+    target: str = ""
+    """Target such as `>= 6`; empty if there is none."""
+    note: str = ""
+
+    @property
+    def met(self) -> str:
+        """Whether the target is met: `yes`, `no`, or empty without a target."""
+        if not self.target:
+            return ""
+        sign, number = self.target.split()
+        return "yes" if (self.value >= float(number) if sign == ">=" else self.value <= float(number)) else "no"
+
+
+def table(figures: Iterable[Figure]) -> list[str]:
+    """Show figures as the lines of a Markdown table."""
+    lines = ["| what | measured | target | met | |", "|---|---:|---|---|---|"]
+    for one in figures:
+        measured = f"{one.value:.3g}" if one.value < 100 else f"{one.value:,.0f}"  # noqa: PLR2004 - three digits
+        lines.append(f"| {one.what} | {measured} {one.unit} | {one.target} | {one.met} | {one.note} |")
+    return lines
+
+
+def run(  # noqa: PLR0913 - all but the command by name, and most with a default
     command: Sequence[str | Path],
     *,
     log: Path,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     accept: Sequence[int] = (0,),
+    watch: Callable[[int], None] = lambda _pid: None,
 ) -> Cost:
     """Run a command and wait for its end.
 
@@ -42,6 +75,7 @@ def run(
         cwd: Its working directory.
         env: Additional environment variables.
         accept: Exit codes that count as success.
+        watch: Called regularly with the command's process id while it runs.
 
     Raises:
         SystemExit: The command ended with another exit code.
@@ -62,6 +96,7 @@ def run(
             if pid:
                 break
             peak = max(peak, _peak_mib(process.pid))
+            watch(process.pid)
             time.sleep(_POLL_SECONDS)
         wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)

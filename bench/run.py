@@ -31,7 +31,7 @@ import nbformat
 import psutil
 from browser import measure_page
 from make_class import make_class
-from measure import Cost, run
+from measure import Cost, Figure, run, table
 from neighbors import measure_neighbors
 from notebooks import (
     FROM_FILE,
@@ -47,6 +47,7 @@ from notebooks import (
 from peers import make_environment, nbgrader, otter
 from recorder_cost import measure_recorder
 from report_cost import measure_reports
+from sandbox_memory import SandboxMemory, largest
 from scale_cost import chart, exponent, measure_scale
 from similar_cost import add_own_code, measure_similar
 
@@ -60,26 +61,6 @@ from grader.pipeline.rubrics import find_rubric
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured figure."""
-
-    what: str
-    value: float
-    unit: str
-    target: str = ""
-    """Target such as `>= 6`; empty if there is none."""
-    note: str = ""
-
-    @property
-    def met(self) -> str:
-        """Whether the target is met: `yes`, `no`, or empty without a target."""
-        if not self.target:
-            return ""
-        sign, number = self.target.split()
-        return "yes" if (self.value >= float(number) if sign == ">=" else self.value <= float(number)) else "no"
 
 
 @dataclass(frozen=True)
@@ -191,11 +172,17 @@ def _quiet() -> dict[str, str]:
     return {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
-def _grade(scratch: Path, notebooks: Path, rubric: Path, words: Sequence[str]) -> Cost:
+def _grade(
+    scratch: Path,
+    notebooks: Path,
+    rubric: Path,
+    words: Sequence[str],
+    watch: Callable[[int], None] = lambda _pid: None,
+) -> Cost:
     """Run `grader grade` into a new folder; every notebook must get full marks."""
     out = Path(tempfile.mkdtemp(dir=scratch, prefix="graded-"))
     command = [BIN / "grader", "grade", notebooks, "--rubric", rubric, "--out", out, *words]
-    cost = run(command, log=scratch / f"{out.name}.log", env=_quiet())
+    cost = run(command, log=scratch / f"{out.name}.log", env=_quiet(), watch=watch)
     grades = [json.loads(path.read_bytes()) for path in out.glob("*/grade.json")]
     expected = len(list(notebooks.glob("*.ipynb")))
     if len(grades) != expected or any(grade["score"] != grade["max_score"] for grade in grades):
@@ -486,7 +473,7 @@ def _class_cost(bench: Bench, size: int) -> float:
 
 
 def memory(bench: Bench) -> list[Figure]:
-    """Peak memory of the grader's main process for classes of growing size, with tiny notebooks in warm kernels."""
+    """Peak memory of the grader's main process for classes of growing size, and of kernels and predictors."""
     rubric = bench.scratch / "tiny.yaml"
     rubric.write_text(TINY_RUBRIC, encoding="utf-8")
     figures = []
@@ -503,6 +490,35 @@ def memory(bench: Bench) -> list[Figure]:
             )
         )
         figures.append(Figure(f"grade, {size:,} tiny submissions, seconds a submission", cost.wall / size, "s"))
+    return figures + _sandbox_memory(bench)
+
+
+def _sandbox_memory(bench: Bench) -> list[Figure]:
+    """Measure kernels and predictors of light TensorFlow notebooks, forked from warm processes and started cold."""
+    figures = []
+    private: dict[str, float] = {}
+    for word, size in (("--warm", bench.pick(2, 5)), ("--no-warm", bench.pick(1, 3))):
+        folder = bench.scratch / f"memory{word}"
+        folder.mkdir()
+        rubric, notebooks = _light_course(folder, range(1, size + 1))
+        seen = SandboxMemory()
+        _grade(folder, notebooks, rubric, [word, "--jobs", "1"], seen.look)
+        for role in ("kernel", "predictor"):
+            peaks = [peak for (one, _), peak in seen.peaks.items() if one == role]
+            for name in ("private", "resident"):
+                value = largest((getattr(peak, name) for peak in peaks), size)
+                if value is None:
+                    say(f"{role}, {word}: its {name} memory could not be read")
+                    continue
+                say(f"{role}, {word}: {value:.0f} MiB of {name} memory")
+                note = f"median of {size} light notebooks"
+                figures.append(Figure(f"{role}, {word}, peak of its {name} memory", value, "MiB", note=note))
+                if name == "private":
+                    private[role + word] = value
+    for role in ("kernel", "predictor"):
+        if {role + "--warm", role + "--no-warm"} <= set(private):
+            ratio = private[role + "--warm"] / private[role + "--no-warm"]
+            figures.append(Figure(f"{role}, private memory, --warm ÷ --no-warm", ratio, ""))
     return figures
 
 
@@ -591,13 +607,7 @@ def write_tables(out: Path) -> None:
         about = ", ".join(f"{key} {value}" for key, value in part["machine"].items())
         quick = " **A quick run: too few repetitions to be quoted.**" if part["quick"] else ""
         lines += [f"## {name}", "", f"{(PARTS[name].__doc__ or '').strip()}{quick} ({about}; load {part['load']})", ""]
-        lines += ["| what | measured | target | met | |", "|---|---:|---|---|---|"]
-        for figure_data in part["figures"]:
-            figure = Figure(**figure_data)
-            measured = f"{figure.value:.3g}" if figure.value < 100 else f"{figure.value:,.0f}"  # noqa: PLR2004
-            lines.append(
-                f"| {figure.what} | {measured} {figure.unit} | {figure.target} | {figure.met} | {figure.note} |"
-            )
+        lines += table(Figure(**figure) for figure in part["figures"])
         lines.append("")
     (out / "results.md").write_text("\n".join(lines), encoding="utf-8")
 

@@ -22,7 +22,7 @@ PARTS = {
     "regrade": (),
     "scale": (),
     "preview": (),
-    "memory": (pytest.mark.bubblewrap,),
+    "memory": (pytest.mark.tensorflow, pytest.mark.bubblewrap),
     "page": (pytest.mark.chromium,),
     "reports": (),
     "similar": (),
@@ -58,6 +58,48 @@ def test_load_that_passes_fails_nothing(ratios: Any) -> None:
 
 def test_a_part_that_is_not_stored_yet_has_no_limit(ratios: Any) -> None:
     assert ratios.measure({"new": part(ratios, times(99.0), times(1.0))}, {}) == []
+
+
+@pytest.fixture
+def sandbox_memory(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(BENCH)
+    return importlib.import_module("sandbox_memory")
+
+
+def a_process(proc: Path, pid: int, folder: str, rollup: str | None, status: str | None) -> None:
+    """Imitate a process's folder in /proc."""
+    place = proc / str(pid)
+    place.mkdir()
+    (place / "cwd").symlink_to(folder)
+    for name, text in (("smaps_rollup", rollup), ("status", status)):
+        if text is not None:
+            (place / name).write_text(text)
+
+
+def test_the_largest_private_and_resident_memory_of_each_role_is_kept(sandbox_memory: Any, tmp_path: Path) -> None:
+    rollup = "00400000-7ffff 00:00 0 [rollup]\nRss: 4096 kB\nPrivate_Clean:  1024 kB\nPrivate_Dirty:  {} kB\n"
+    a_process(tmp_path, 1, "/home/student/submission", rollup.format(2048), "Name: x\nVmHWM:\t  8192 kB\n")
+    a_process(tmp_path, 2, "/grader", rollup.format(0), "VmHWM:\t  4096 kB\n")
+    a_process(tmp_path, 3, "/", rollup.format(99999), "VmHWM:\t  99999 kB\n")
+    seen = sandbox_memory.SandboxMemory(proc=tmp_path, below=lambda _: [1, 2, 3, 4])
+    seen.look(0)
+    (tmp_path / "1" / "smaps_rollup").write_text(rollup.format(1024))
+    seen.look(0)
+    assert seen.peaks == {("kernel", 1): sandbox_memory.Peak(3, 8), ("predictor", 2): sandbox_memory.Peak(1, 4)}
+
+
+@pytest.mark.parametrize(("rollup", "status"), [(None, None), ("", ""), ("Private_Dirty: x kB", "VmHWM:")])
+def test_files_that_cannot_be_read_are_unknown(
+    sandbox_memory: Any, tmp_path: Path, rollup: str | None, status: str | None
+) -> None:
+    a_process(tmp_path, 1, "/grader", rollup, status)
+    assert sandbox_memory.read_peak(tmp_path / "1") == sandbox_memory.Peak(None, None)
+    assert sandbox_memory.role_of(tmp_path / "2") is None
+
+
+def test_small_processes_of_a_sandbox_do_not_lower_the_median(sandbox_memory: Any) -> None:
+    assert sandbox_memory.largest([1, 300, None, 2, 100, 200], 3) == 200
+    assert sandbox_memory.largest([None], 3) is None
 
 
 @pytest.fixture(scope="session")

@@ -8,14 +8,13 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -23,7 +22,20 @@ from grader.cli.echo import echo_json
 from grader.cli.exit_codes import DONE, HARNESS
 from grader.cli.options import JsonOption
 
-__all__ = ["DoctorLine", "Probes", "Verdict", "diagnose", "doctor_command", "probe", "probe_machine", "site_line"]
+if TYPE_CHECKING:
+    from grader.execution.sandbox.device import Device
+
+__all__ = [
+    "DoctorLine",
+    "Probes",
+    "Verdict",
+    "describe_gpu",
+    "diagnose",
+    "doctor_command",
+    "probe",
+    "probe_machine",
+    "site_line",
+]
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -396,15 +408,19 @@ def _memory_limit() -> int:
 
 
 def _gpus() -> tuple[str, ...]:
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return ()
-    command = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return tuple(line.strip() for line in done.stdout.splitlines() if line.strip()) if done.returncode == 0 else ()
+    from grader.execution.sandbox.device import choose_devices
+
+    return tuple(describe_gpu(device) for device in choose_devices("auto") if device.kind == "gpu")
+
+
+def describe_gpu(device: "Device") -> str:
+    """Describe a GPU or MIG instance with its memory and the number of notebooks that fit into it."""
+    from grader.execution.sandbox.capacity import gpu_slots
+
+    slots = gpu_slots(device)
+    if device.gpu is None or slots is None:
+        return device.label
+    return f"{device.label}, {device.gpu.memory_mib} MiB, at most {slots} at a time"
 
 
 def probe() -> Probes:

@@ -22,7 +22,8 @@ import numpy as np
 from grader.execution.answers import Answer, AnswerSocket, answers_in_folder
 from grader.execution.sandbox.confinement import Confinement
 from grader.execution.sandbox.device import Device
-from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits, gpu_binds
+from grader.execution.sandbox.gpu_nodes import gpu_binds
+from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits
 from grader.execution.sandbox.layout import Layout, make_layout
 from grader.execution.sandbox.processes import MACHINE_ADVICE, Finished, log_tail, run_to_end
 from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRefusedError
@@ -239,7 +240,7 @@ class _Call:
             path.chmod(0o644)
             for place in (layout.code, layout.out, layout.home, layout.tmp, layout.given):
                 isolation.own(place)
-            devices, more = gpu_binds() if self.device.kind == "gpu" else ((), ())
+            devices, more = gpu_binds(self.device)
             binds = layout.binds(self.python, (Mount(layout.given, layout.inner("given")), *more), devices=devices)
             bounds = ProcessLimits(memory_bytes=limits.memory_bytes, cores=self.threads)
             asked = str(layout.inner("code") / "request.json")

@@ -27,7 +27,8 @@ from grader.execution.outputs import OutputKeeper
 from grader.execution.sandbox.confinement import Confinement, Enforcement, confine
 from grader.execution.sandbox.course_files import course_mounts, place_course_files
 from grader.execution.sandbox.device import Device
-from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits, gpu_binds
+from grader.execution.sandbox.gpu_nodes import gpu_binds
+from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits
 from grader.execution.sandbox.layout import Layout, copy_submission, make_layout
 from grader.execution.sandbox.load import CpuMeter, Load
 from grader.execution.sandbox.processes import MACHINE_ADVICE, end_tree, ended_from_outside, log_tail
@@ -615,7 +616,7 @@ class _Execution:
 
     def _plan(self, layout: Layout, runtime: Path) -> SandboxPlan:
         request = self.request
-        devices, mounts = gpu_binds() if request.device.kind == "gpu" else ((), ())
+        devices, mounts = gpu_binds(request.device)
         if self.isolation.moves_paths:
             mounts += tuple(course_mounts(layout, layout.notebook_folders))
         own = {

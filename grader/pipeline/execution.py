@@ -25,6 +25,7 @@ from grader.evidence.keras_file import KerasFile, read_keras_file
 from grader.evidence.prediction_plans import PredictionPlan, PredictionResult, plan_inputs, plan_predictions
 from grader.evidence.saved_model import Graph, MalformedGraphError, read_graph
 from grader.execution.collect import CollectCaps, collect, read_record
+from grader.execution.gpu_errors import check_gpu_memory
 from grader.execution.predict import PredictionJob, PredictionLimits, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
 from grader.execution.sandbox.layout import digest_files, python_versions
@@ -194,6 +195,7 @@ class Executor:
                 lambda progress: self.listener(_step(attempt, progress)),
             )
             self._check_unchanged(attempt, data)
+            check_gpu_memory(outcome.run.errors, self.bench.device)
             if not self.bench.options.quick:
                 # A quick run judges nothing by a time limit.
                 check_fair(outcome, rubric.run)

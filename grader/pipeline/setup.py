@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,13 +77,20 @@ def attempts_of(loaded: LoadedRubric, options: Options) -> int:
     return options.attempts or loaded.rubric.run.attempts
 
 
-def set_up(loaded: LoadedRubric, options: Options, submissions: int | None = None) -> Bench:
+def set_up(
+    loaded: LoadedRubric,
+    options: Options,
+    submissions: int | None = None,
+    *,
+    host: Mapping[str, str] | None = None,
+) -> Bench:
     """Choose the sandbox and devices on this machine, and the number of parallel notebooks.
 
     Args:
         loaded: The rubric.
         options: Options of the command line.
         submissions: Number of submissions, if known.
+        host: Environment that limits the choice of GPUs; by default this process's environment.
 
     Raises:
         IsolationRefusedError: No sandbox works here, and the isolation `none` was not given.
@@ -91,7 +98,7 @@ def set_up(loaded: LoadedRubric, options: Options, submissions: int | None = Non
     """
     isolation = choose_isolation(options.isolation)
     share = divide(
-        look_at_machine(choose_devices(options.device)),
+        look_at_machine(choose_devices(options.device, host=host)),
         options.jobs,
         memory_each=loaded.rubric.run.memory,
         submissions=submissions,

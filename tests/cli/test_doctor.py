@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.cli.doctor import DoctorLine, Probes, diagnose, probe_machine
+from grader.cli.doctor import DoctorLine, Probes, describe_gpu, diagnose, probe_machine
+from grader.execution.sandbox.device import Device
+from grader.execution.sandbox.gpus import Gpu
 from tests.support.command import grader
 
 PACKAGES = {
@@ -102,6 +104,21 @@ def test_each_want_has_its_verdict_and_the_command_that_mends_it(
     assert mend in found.mend
     assert bool(mend) == bool(found.mend)
     assert found.found
+
+
+@pytest.mark.parametrize(
+    ("device", "text"),
+    [
+        (Device("gpu", 0, "GPU 0"), "GPU 0"),
+        (Device("gpu", 0, "T4", Gpu(0, "T4", "GPU-1", 0, 15360)), "T4, 15360 MiB, at most 3 at a time"),
+        (
+            Device("gpu", 0, "A100 MIG 1g.5gb", Gpu(0, "A100 MIG 1g.5gb", "MIG-1", 0, 4864, (7, 0), "GPU-1")),
+            "A100 MIG 1g.5gb, 4864 MiB, at most 1 at a time",
+        ),
+    ],
+)
+def test_a_gpu_is_described_with_the_notebooks_that_fit_into_it(device: Device, text: str) -> None:
+    assert describe_gpu(device) == text
 
 
 def test_a_gpu_with_its_own_tensorflow_is_good() -> None:

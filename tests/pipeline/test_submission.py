@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from grader.datasets.store import DatasetStore
+from grader.execution.gpu_errors import check_gpu_memory
 from grader.execution.runner import execute
 from grader.execution.sandbox.bubblewrap import Bubblewrap
 from grader.execution.sandbox.device import Device
@@ -39,7 +40,7 @@ from grader.pipeline.setup import Bench, Options, _forks, set_up
 from grader.report.page import render_report
 from grader.schema.errors import HarnessError, PredictorError, ReferenceMissingError, SandboxError, StorageError
 from grader.schema.grade import Grade, RubricStamp, SubmissionStamp
-from grader.schema.submission import Submission
+from grader.schema.submission import CellError, Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.results import ResultsFolder
 from tests.support.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
@@ -358,6 +359,28 @@ def test_a_notebook_that_ran_out_of_time_on_a_busy_machine_runs_once_more(  # no
     quiet.append(True)
     (again,) = run(NOTEBOOKS / "plain.ipynb").values()
     assert (again.status, len(executed)) == ("graded", 1)
+
+
+@pytest.mark.parametrize(("full", "status"), [(1, "graded"), (2, "not_graded")])
+def test_a_notebook_that_found_a_shared_gpu_full_runs_once_more(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, full: int, status: str
+) -> None:
+    noted: Any = vars(execution)["execute"]
+    message = "OOM when allocating tensor on device:GPU:0 by allocator GPU_0_bfc"
+    error = CellError(cell=0, name="ResourceExhaustedError", message=message)
+    shared = Device("gpu", 0, "Tesla T4", shared=True)
+
+    def crowd(request: Any, listener: Any) -> Any:
+        outcome = noted(request, listener)
+        if len(executed) > full:
+            return outcome
+        return replace(outcome, run=outcome.run.model_copy(update={"status": "cell_error", "errors": (error,)}))
+
+    monkeypatch.setattr(execution, "execute", crowd)
+    monkeypatch.setattr(execution, "check_gpu_memory", lambda errors, _: check_gpu_memory(errors, shared))
+    (found,) = run(NOTEBOOKS / "plain.ipynb").values()
+    assert (found.status, len(executed)) == (status, 2)
+    assert status == "graded" or "the GPU Tesla T4 had no free memory" in (found.reason or "")
 
 
 def test_a_notebook_that_used_its_time_for_nothing_gets_no_second_try(

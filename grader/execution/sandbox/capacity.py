@@ -6,7 +6,7 @@ The decision is a pure function; another function looks up the machine's resourc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -16,13 +16,18 @@ from grader.execution.sandbox.device import Device
 from grader.facts.language import english
 from grader.schema.message import say_count
 
-__all__ = ["DeviceSlots", "Machine", "Share", "divide", "free_memory", "look_at_machine"]
+__all__ = ["DeviceSlots", "Machine", "Share", "divide", "free_memory", "gpu_slots", "look_at_machine"]
 
 _GIB = 1 << 30
 _OWN_BYTES = _GIB // 2
 """Memory reserved for the grader itself and the operating system."""
 _WARM_BYTES = _GIB
 """Memory reserved for the imports of warm processes."""
+_GPU_MIB = 4096
+"""GPU memory reserved for a notebook that shares a GPU: the context of CUDA, its libraries and a small model.
+
+An estimate; no GPU was available to measure it.
+"""
 _CORES_EACH = 2
 """A small model uses little more than two cores."""
 _NO_LIMIT = 1 << 60
@@ -48,7 +53,7 @@ class Share:
     threads: int
     """Threads per job."""
     devices: tuple[Device, ...]
-    """One device per job; if there are more jobs than GPUs, jobs share them."""
+    """One device per job; if there are more jobs than GPUs, jobs share them, as far as their memory is enough."""
     notices: tuple[str, ...] = ()
     """Deviations from the user's wishes, and risks."""
 
@@ -56,7 +61,7 @@ class Share:
 def divide(
     machine: Machine, wanted: int | None, *, memory_each: int, submissions: int | None = None, warm: bool = False
 ) -> Share:
-    """Divide a machine among jobs so that neither its cores nor its memory run short.
+    """Divide a machine among jobs so that neither its cores nor its memory nor that of its GPUs run short.
 
     Args:
         machine: The machine's resources.
@@ -71,10 +76,15 @@ def divide(
     fitting = max(1, room // memory_each)
     requested = wanted if wanted is not None else len(gpus) or max(1, machine.cores // _CORES_EACH)
     useful = requested if submissions is None else max(1, min(requested, submissions))
-    jobs = min(useful, fitting)
+    slots = [gpu_slots(gpu) for gpu in gpus]
+    known = [count for count in slots if count is not None]
+    on_gpus = sum(known) if gpus and len(known) == len(gpus) else useful
+    jobs = min(useful, fitting, on_gpus)
     notices = []
     each, free = f"{memory_each / _GIB:.1f} GiB", f"{machine.memory_bytes / _GIB:.1f} GiB"
-    if wanted is not None and jobs < useful:
+    if wanted is not None and on_gpus < min(useful, fitting):
+        notices.append(_too_few_slots(jobs, useful, len(gpus)))
+    elif wanted is not None and jobs < useful:
         notices.append(
             f"{jobs} at the same time instead of {useful}: each notebook may use {each} of memory (`run.memory`), "
             f"but only {free} are free"
@@ -95,8 +105,44 @@ def divide(
         )
         notices.append(english(shared))
     threads = max(1, machine.cores // jobs)
-    devices = tuple(machine.devices[slot % len(machine.devices)] for slot in range(jobs))
-    return Share(jobs, threads, devices, tuple(notices))
+    return Share(jobs, threads, _dealt(machine.devices, jobs), tuple(notices))
+
+
+def gpu_slots(device: Device) -> int | None:
+    """Return how many notebooks fit into a GPU's memory, at least one; None if its memory is unknown."""
+    memory = device.gpu.memory_mib if device.gpu is not None else None
+    return None if memory is None else max(1, memory // _GPU_MIB)
+
+
+def _too_few_slots(jobs: int, useful: int, gpus: int) -> str:
+    each = f"{_GPU_MIB / 1024:.0f} GiB"
+    message = say_count(
+        "{jobs:number} at the same time instead of {wanted:number}: {each} of GPU memory are reserved for each "
+        "notebook, and there is {count:number} GPU",
+        "{jobs:number} at the same time instead of {wanted:number}: {each} of GPU memory are reserved for each "
+        "notebook, and there are {count:number} GPUs",
+        gpus,
+        jobs=jobs,
+        wanted=useful,
+        each=each,
+    )
+    return english(message)
+
+
+def _dealt(devices: tuple[Device, ...], jobs: int) -> tuple[Device, ...]:
+    """Deal the devices to the jobs in turn, each GPU to at most as many as fit, and divide the memory of each GPU."""
+    dealt: list[Device] = []
+    while len(dealt) < jobs:
+        free = [device for device in devices if dealt.count(device) < (gpu_slots(device) or jobs)]
+        dealt += (free or list(devices))[: jobs - len(dealt)]
+    return tuple(_limited(device, dealt.count(device)) for device in dealt)
+
+
+def _limited(device: Device, jobs: int) -> Device:
+    if device.kind == "cpu" or jobs == 1:
+        return device
+    memory = device.gpu.memory_mib if device.gpu is not None else None
+    return replace(device, shared=True, limit_mib=None if memory is None else memory // jobs)
 
 
 class DeviceSlots:

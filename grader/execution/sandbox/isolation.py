@@ -19,7 +19,6 @@ __all__ = [
     "Mount",
     "ProcessLimits",
     "chown_tree",
-    "gpu_binds",
 ]
 
 IsolationName = Literal["bubblewrap", "container", "user", "none"]
@@ -150,22 +149,6 @@ class Isolation(Protocol):
     def end_command(self) -> list[str] | None:
         """Return the command that ends a sandbox whose processes are not our children; None if they are."""
         ...
-
-
-def gpu_binds(present: Sequence[Path] | None = None) -> tuple[tuple[Path, ...], tuple[Mount, ...]]:
-    """List the devices and mounts for an NVIDIA GPU, by their names; not tested on a machine with a GPU.
-
-    Args:
-        present: Candidate paths; by default the paths on this machine.
-
-    Returns:
-        Device nodes, and read-only mounts (driver state and the devices' folders in /sys).
-    """
-    if present is None:
-        present = [*sorted(Path("/dev").glob("nvidia*")), Path("/proc/driver/nvidia"), Path("/sys/bus/pci")]
-        present = [path for path in [*present, Path("/sys/devices")] if path.exists()]
-    devices = tuple(path for path in present if path.is_relative_to("/dev"))
-    return devices, tuple(Mount(path, path) for path in present if not path.is_relative_to("/dev"))
 
 
 def chown_tree(path: Path, owner: int) -> None:

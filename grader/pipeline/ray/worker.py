@@ -11,7 +11,7 @@ from typing import Any
 import ray
 
 from grader.datasets.store import DatasetStore
-from grader.execution.sandbox.device import choose_devices
+from grader.execution.sandbox.device import VISIBLE, choose_devices, named_device
 from grader.execution.sandbox.scratch import held_folder, sweep
 from grader.intake.find import Found
 from grader.pipeline.canary import check_recorder, place_of
@@ -68,7 +68,7 @@ def ready(order: Order) -> Place:
         _check_data(order, course)
         # Remove the remains of lost workers on this machine.
         sweep()
-        bench = set_up(order.loaded, replace(order.options, jobs=1))
+        bench = set_up(order.loaded, replace(order.options, jobs=1), host={})
         check_recorder(place_of(replace(bench, threads=order.share.cpus)), order.dialects)
         with ExitStack() as stack:
             # Warm processes are children of this process and end with it, even if Ray kills it.
@@ -147,8 +147,10 @@ def _with_device(place: Place) -> Bench:
     if not place.order.share.gpus:
         return place.bench
     (assigned,) = ray.get_gpu_ids()
-    gpus = choose_devices("gpu")
-    if not str(assigned).isdecimal() or int(assigned) >= len(gpus):
+    # Ray has set `CUDA_VISIBLE_DEVICES` in this process, but its numbers are those of the machine.
+    gpus = choose_devices("gpu", host={})
+    device = named_device(gpus, str(assigned))
+    if device is None:
         msg = f"Ray assigned the GPU {assigned!r}, but the grader found the GPU numbers {list(range(len(gpus)))}"
-        raise HarnessError(msg, where="CUDA_VISIBLE_DEVICES", advice="start Ray with numbers in that variable")
-    return replace(place.bench, device=gpus[int(assigned)])
+        raise HarnessError(msg, where=VISIBLE, advice="start Ray with numbers or UUIDs in that variable")
+    return replace(place.bench, device=replace(device, shared=place.order.share.gpus < 1))

@@ -1,14 +1,23 @@
 """Division of a machine among notebooks; the machines and their GPUs are simulated."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.execution.sandbox.capacity import DeviceSlots, Machine, divide, free_memory, look_at_machine
+from grader.execution.sandbox.capacity import (
+    DeviceSlots,
+    Machine,
+    divide,
+    free_memory,
+    gpu_slots,
+    look_at_machine,
+)
 from grader.execution.sandbox.device import Device
+from grader.execution.sandbox.gpus import Gpu
 
 GIB = 1 << 30
 CPU = Device("cpu")
@@ -51,8 +60,48 @@ def test_each_gpu_takes_one_notebook_unless_more_are_asked_for() -> None:
     alone = divide(machine, None, memory_each=6 * GIB)
     assert (alone.jobs, alone.devices, alone.threads, alone.notices) == (2, TWO_GPUS, 8, ())
     shared = divide(machine, 3, memory_each=6 * GIB)
-    assert shared.devices == (*TWO_GPUS, TWO_GPUS[0])
+    first = replace(TWO_GPUS[0], shared=True)
+    assert shared.devices == (first, TWO_GPUS[1], first)
     assert shared.notices[0].startswith("3 notebooks share 2 GPUs")
+
+
+def a_gpu(slot: int, memory: int | None) -> Device:
+    """Return a GPU with a memory in GiB."""
+    return Device("gpu", slot, "T4", Gpu(slot, "T4", f"GPU-{slot}", slot, memory and memory * 1024))
+
+
+def test_a_gpu_takes_a_notebook_for_each_four_gigabytes_of_its_memory() -> None:
+    assert [gpu_slots(a_gpu(0, memory)) for memory in (None, 2, 4, 15, 80)] == [None, 1, 1, 3, 20]
+    assert gpu_slots(CPU) is None
+
+
+def test_jobs_that_would_not_fit_into_the_gpus_are_reduced_and_said() -> None:
+    machine = Machine(16, 640 * GIB, (a_gpu(0, 15), a_gpu(1, 5)))
+    share = divide(machine, 8, memory_each=6 * GIB)
+    assert [device.slot for device in share.devices] == [0, 1, 0, 0]
+    assert share.jobs == 4
+    assert share.notices[0].startswith("4 at the same time instead of 8: 4 GiB of GPU memory are reserved")
+    assert share.notices[1].startswith("4 notebooks share 2 GPUs")
+
+
+def test_jobs_that_share_a_gpu_get_equal_parts_of_its_memory() -> None:
+    share = divide(Machine(16, 640 * GIB, (a_gpu(0, 15), a_gpu(1, 5))), 3, memory_each=6 * GIB)
+    assert [(device.limit_mib, device.shared) for device in share.devices] == [
+        (7680, True),
+        (None, False),
+        (7680, True),
+    ]
+
+
+@given(memories=st.lists(st.none() | st.integers(1, 96), min_size=1, max_size=6), wanted=st.none() | st.integers(1, 99))
+def test_no_gpu_takes_more_notebooks_than_its_memory_holds(memories: list[int | None], wanted: int | None) -> None:
+    devices = tuple(a_gpu(slot, memory) for slot, memory in enumerate(memories))
+    share = divide(Machine(64, 9999 * GIB, devices), wanted, memory_each=GIB)
+    assert len(share.devices) == share.jobs >= 1
+    for device in devices:
+        slots = gpu_slots(device)
+        jobs = sum(one.slot == device.slot for one in share.devices)
+        assert slots is None or jobs <= slots
 
 
 @given(
@@ -74,7 +123,8 @@ def test_whatever_the_machine_somebody_works_and_nobody_takes_more_than_there_is
     assert share.threads >= 1
     assert share.threads == 1 or share.threads * share.jobs <= cores
     assert len(share.devices) == share.jobs
-    uses = [share.devices.count(device) for device in set(devices)]
+    slots = [device.slot for device in share.devices]
+    uses = [slots.count(device.slot) for device in set(devices)]
     assert max(uses) - min(uses) <= 1
 
 
