@@ -156,7 +156,7 @@ JobsOption = Annotated[
         metavar="N|auto",
         parser=_jobs,
         help="Submissions at a time on each machine.",
-        show_default="auto, two cores or a GPU for each, as memory allows",
+        show_default="auto, a core or a GPU for each, as memory allows",
         rich_help_panel=MACHINE,
     ),
 ]

@@ -28,6 +28,7 @@ from grader.execution.collect import CollectCaps, collect, read_record
 from grader.execution.gpu_errors import check_gpu_memory
 from grader.execution.predict import PredictionJob, PredictionLimits, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
+from grader.execution.sandbox.capacity import time_factor
 from grader.execution.sandbox.layout import digest_files, python_versions
 from grader.execution.sandbox.scratch import scratch_folder
 from grader.facts.quick import as_quick
@@ -51,7 +52,7 @@ from grader.store.database import Database, ExecutionKey, digest_of
 from grader.store.results import ResultsFolder
 from grader.version import __version__
 
-__all__ = ["Attempt", "Executor", "Keys", "check_fair", "keys_of", "seed_of"]
+__all__ = ["Attempt", "Executor", "Keys", "check_fair", "keys_of", "seed_of", "settings_of"]
 
 Keys = Mapping[int, ExecutionKey]
 """Keys of the attempts of a submission, by number from 1."""
@@ -198,7 +199,7 @@ class Executor:
             check_gpu_memory(outcome.run.errors, self.bench.device)
             if not self.bench.options.quick:
                 # A quick run judges nothing by a time limit.
-                check_fair(outcome, rubric.run)
+                check_fair(outcome, settings_of(rubric.run, self.bench))
             filled = attempt.kept.new_evidence_folder(attempt.name)
             try:
                 self.listener(_word(attempt, "verifying"))
@@ -236,7 +237,7 @@ class Executor:
             notebook=notebook,
             scratch=scratch,
             isolation=bench.isolation,
-            settings=_settings(rubric.run, bench.options),
+            settings=settings_of(rubric.run, bench),
             device=bench.device,
             dialect=recognise_dialect(notebook).dialect if rubric.run.dialect == "auto" else rubric.run.dialect,
             openml_frames=expects_frames(notebook),
@@ -326,7 +327,7 @@ class Executor:
             python=self.bench.python,
             device=self.bench.device,
             threads=self.bench.threads,
-            limits=PredictionLimits.of(self.course.loaded.rubric.run),
+            limits=PredictionLimits.of(settings_of(self.course.loaded.rubric.run, self.bench)),
             warm=self.bench.warm,
         )
         for answer in answers:
@@ -344,13 +345,19 @@ class Executor:
             )
 
 
-def _settings(run: RunSettings, options: Options) -> RunSettings:
-    """Return the settings of a notebook's execution, with the time limits of a quick run."""
-    if not options.quick:
+def settings_of(run: RunSettings, bench: Bench) -> RunSettings:
+    """Return the settings of a notebook's execution: with the time limits for its share of the machine.
+
+    The author of a notebook who asks for a quick answer gets it, however small the machine is.
+    """
+    if bench.options.quick:
+        limits = {"time": min(run.time, _QUICK_TIME), "fit_time": min(run.fit_time, _QUICK_FIT_TIME)}
+        return run.model_copy(update={**limits, "attempts": 1})
+    factor = time_factor(bench.device, bench.threads)
+    if factor == 1:
         return run
-    return run.model_copy(
-        update={"time": min(run.time, _QUICK_TIME), "fit_time": min(run.fit_time, _QUICK_FIT_TIME), "attempts": 1}
-    )
+    limits = {name: getattr(run, name) * factor for name in ("time", "fit_time", "predictor_time")}
+    return run.model_copy(update=limits)
 
 
 def check_fair(outcome: ExecutionOutcome, settings: RunSettings) -> None:

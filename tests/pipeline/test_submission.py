@@ -32,7 +32,7 @@ from grader.intake.find import find_submissions
 from grader.pipeline import attempts, execution, publish, submission
 from grader.pipeline.classroom import grade_class, kept_of_others
 from grader.pipeline.course import Course, assemble_course, load_course
-from grader.pipeline.execution import _misses, _runtime, keys_of
+from grader.pipeline.execution import _misses, _runtime, keys_of, settings_of
 from grader.pipeline.reference import read_reference, write_reference
 from grader.pipeline.regrade import Regrade, regrade_class
 from grader.pipeline.rubrics import find_rubric
@@ -40,6 +40,7 @@ from grader.pipeline.setup import Bench, Options, _forks, set_up
 from grader.report.page import render_report
 from grader.schema.errors import HarnessError, PredictorError, ReferenceMissingError, SandboxError, StorageError
 from grader.schema.grade import Grade, RubricStamp, SubmissionStamp
+from grader.schema.rubric import RunSettings
 from grader.schema.submission import CellError, Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.results import ResultsFolder
@@ -643,6 +644,15 @@ def test_kernels_are_forked_where_that_is_safe_and_pays(  # noqa: PLR0913 - one 
     bench = Bench(walls, Device(kind=device), threads=1, options=options, python=Path("python"))
     assert _forks(bench, submissions, overlaps=overlaps) is forks
     assert bool(bench.notices) is (device == "gpu")
+
+
+@pytest.mark.parametrize(("quick", "threads", "factor"), [(False, 1, 2), (False, 2, 1), (True, 1, 1)])
+def test_a_notebook_on_one_core_gets_twice_the_time_but_no_slower_answer(
+    *, quick: bool, threads: int, factor: float
+) -> None:
+    bench = Bench(NoIsolation(), Device("cpu"), threads=threads, options=Options(quick=quick), python=Path("python"))
+    run = settings_of(RunSettings(time=10, fit_time=5), bench)
+    assert (run.time, run.fit_time) == (10 * factor, 5 * factor)
 
 
 def _keys(folder: Path, text: str) -> Any:

@@ -16,7 +16,7 @@ from grader.execution.sandbox.device import Device
 from grader.facts.language import english
 from grader.schema.message import say_count
 
-__all__ = ["DeviceSlots", "Machine", "Share", "divide", "free_memory", "gpu_slots", "look_at_machine"]
+__all__ = ["DeviceSlots", "Machine", "Share", "divide", "free_memory", "gpu_slots", "look_at_machine", "time_factor"]
 
 _GIB = 1 << 30
 _OWN_BYTES = _GIB // 2
@@ -28,8 +28,8 @@ _GPU_MIB = 4096
 
 An estimate; no GPU was available to measure it.
 """
-_CORES_EACH = 2
-"""A small model uses little more than two cores."""
+_CORES_MEANT = 2
+"""Cores that the time limits of a rubric are meant for; a small model uses little more."""
 _NO_LIMIT = 1 << 60
 """Control groups report a larger number than this if there is no limit."""
 
@@ -65,7 +65,8 @@ def divide(
 
     Args:
         machine: The machine's resources.
-        wanted: Number of parallel jobs; None decides by the machine: two cores per job, or one job per GPU.
+        wanted: Number of parallel jobs; None decides by the machine: one job per core, or one per GPU. A job per core
+            has the largest throughput; `time_factor` makes up for the fewer threads.
         memory_each: Memory limit of one notebook in bytes. Each job is counted with the full limit: a machine without
             free memory kills any notebook, and it is unclear which one was at fault.
         submissions: Number of submissions, if known; more jobs than that would only reduce the threads of each.
@@ -74,7 +75,7 @@ def divide(
     gpus = [device for device in machine.devices if device.kind == "gpu"]
     room = machine.memory_bytes - _OWN_BYTES - (_WARM_BYTES if warm else 0)
     fitting = max(1, room // memory_each)
-    requested = wanted if wanted is not None else len(gpus) or max(1, machine.cores // _CORES_EACH)
+    requested = wanted if wanted is not None else len(gpus) or machine.cores
     useful = requested if submissions is None else max(1, min(requested, submissions))
     slots = [gpu_slots(gpu) for gpu in gpus]
     known = [count for count in slots if count is not None]
@@ -106,6 +107,18 @@ def divide(
         notices.append(english(shared))
     threads = max(1, machine.cores // jobs)
     return Share(jobs, threads, _dealt(machine.devices, jobs), tuple(notices))
+
+
+def time_factor(device: Device, threads: int) -> float:
+    """Return by how much the time limits of a rubric are multiplied for a job.
+
+    A limit is meant for two cores. On one core the same work may take twice as long.
+
+    Args:
+        device: Device for trainings; on a GPU the number of threads matters little.
+        threads: Threads of the job.
+    """
+    return max(1.0, _CORES_MEANT / threads) if device.kind == "cpu" else 1.0
 
 
 def gpu_slots(device: Device) -> int | None:

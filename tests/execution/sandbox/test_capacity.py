@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from grader.execution.sandbox.capacity import (
     free_memory,
     gpu_slots,
     look_at_machine,
+    time_factor,
 )
 from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.gpus import Gpu
@@ -24,15 +26,20 @@ CPU = Device("cpu")
 TWO_GPUS = (Device("gpu", 0, "A100"), Device("gpu", 1, "A100"))
 
 
-def test_by_itself_a_machine_gives_each_notebook_two_cores() -> None:
-    share = divide(Machine(16, 64 * GIB), None, memory_each=6 * GIB)
-    assert (share.jobs, share.threads, share.devices, share.notices) == (8, 2, (CPU,) * 8, ())
+def test_by_itself_a_machine_uses_every_core_for_a_notebook_of_its_own() -> None:
+    share = divide(Machine(16, 128 * GIB), None, memory_each=6 * GIB)
+    assert (share.jobs, share.threads, share.devices, share.notices) == (16, 1, (CPU,) * 16, ())
     assert divide(Machine(1, 64 * GIB), None, memory_each=6 * GIB).jobs == 1
 
 
 def test_as_many_as_were_asked_for_share_the_cores() -> None:
     share = divide(Machine(16, 64 * GIB), 5, memory_each=6 * GIB)
     assert (share.jobs, share.threads, share.notices) == (5, 3, ())
+
+
+@pytest.mark.parametrize(("kind", "threads", "factor"), [("cpu", 1, 2), ("cpu", 2, 1), ("cpu", 16, 1), ("gpu", 1, 1)])
+def test_a_notebook_on_one_core_gets_twice_the_time(kind: Any, threads: int, factor: float) -> None:
+    assert time_factor(Device(kind), threads) == factor
 
 
 def test_one_submission_gets_the_whole_machine() -> None:
