@@ -66,9 +66,8 @@ _PACKAGES = ("numpy", "tensorflow", "matplotlib", "matplotlib.pyplot", "ipykerne
 _OPERATIONS = ("batch", "concatenate", "flat_map", "from_tensor_slices", "from_tensors", "map", "prefetch", "range")
 _LATER = (
     # The kernel and its figures
-    *("ipykernel.debugger", "matplotlib_inline.backend_inline", "matplotlib.backends.backend_agg"),
-    *("IPython.core.pylabtools", "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin"),
-    *("PIL.PngImagePlugin", "PIL.PpmImagePlugin", "rich._emoji_codes", "encodings.cp437"),
+    *("ipykernel.debugger", "matplotlib.backends.backend_agg", "PIL.BmpImagePlugin", "PIL.GifImagePlugin"),
+    *("PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.PpmImagePlugin", "rich._emoji_codes", "encodings.cp437"),
     # `fit`
     *(f"tensorflow.python.data.ops.{name}_op" for name in (*_OPERATIONS, "repeat", "shuffle", "zip")),
 )

@@ -257,8 +257,11 @@ def end_tree(process: subprocess.Popen[bytes], isolation: Isolation, mark: str) 
     while time.monotonic() < ends:
         # Poll before listing: as long as it lives, it may start another process that the listing would miss.
         gone = process.poll() is not None
-        found = {member.pid: member for member in (*tree(process), *marked_processes(mark))}
-        living = [member for member in found.values() if _alive(member)]
+        living = _living(tree(process))
+        if (gone and not living) or isolation.name != "bubblewrap":
+            # Reading the environment of every process of the machine takes time, so do it last.
+            known = {member.pid for member in living}
+            living += [member for member in _living(marked_processes(mark)) if member.pid not in known]
         if gone and not living:
             return
         if isolation.name in {"user", "none"}:
@@ -316,6 +319,10 @@ def error_in_log(log: Path) -> str:
     """
     errors = (line.strip() for line in reversed(log_tail(log).splitlines()) if _ERROR.match(line.strip()))
     return next(errors, "")[:_LONGEST_ERROR]
+
+
+def _living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    return [process for process in processes if _alive(process)]
 
 
 def _alive(process: psutil.Process) -> bool:
