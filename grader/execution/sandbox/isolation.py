@@ -4,6 +4,7 @@ An isolation only makes a command line. The caller decides which folders are vis
 apply to all implementations.
 """
 
+import fcntl
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ __all__ = [
     "Mount",
     "ProcessLimits",
     "chown_tree",
+    "passed_on",
 ]
 
 IsolationName = Literal["bubblewrap", "container", "user", "none"]
@@ -27,6 +29,8 @@ TRANSIENT_IDS = range(61184, 65520)
 """Ids of systemd's range for transient users; a sandbox started by root runs under one of them."""
 PROBE_SECONDS = 20.0
 """Time limit for a test whether a program works."""
+_FIRST_PASSED = 10
+"""The POSIX shell opens descriptors of one digit: bubblewrap's arguments and its filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,20 @@ class Isolation(Protocol):
     def end_command(self) -> list[str] | None:
         """Return the command that ends a sandbox whose processes are not our children; None if they are."""
         ...
+
+
+def passed_on(descriptor: int) -> int:
+    """Move a descriptor to a number that a sandbox's shell does not use itself, and close the old number.
+
+    A program in the sandbox can get only such a descriptor.
+
+    Args:
+        descriptor: A descriptor that nothing else refers to by its number.
+    """
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_PASSED)
+    finally:
+        os.close(descriptor)
 
 
 def chown_tree(path: Path, owner: int) -> None:

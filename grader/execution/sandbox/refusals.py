@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grader.execution.sandbox.isolation import passed_on
 from grader.execution.sandbox.seccomp import error_of
 from grader.facts.controls import replaced
 from grader.facts.system_calls import system_calls
@@ -75,7 +76,8 @@ class CallListener:
 
     def __post_init__(self) -> None:
         """Send the filters, and start to wait for the listener."""
-        self._ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.theirs = socket.socket(fileno=passed_on(other.detach()))
         for program in [*self.programs] * _STARTS:
             self._ours.send(program)
         self._stop = os.pipe2(os.O_CLOEXEC)

@@ -31,7 +31,7 @@ import psutil
 from grader.execution.sandbox.bubblewrap import Bubblewrap
 from grader.execution.sandbox.children import children_of
 from grader.execution.sandbox.confinement import Confinement
-from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits
+from grader.execution.sandbox.isolation import Binds, Isolation, ProcessLimits, passed_on
 from grader.execution.sandbox.layout import make_layout
 from grader.execution.sandbox.processes import MARKER, SandboxProcess, error_in_log, prefer_as_victim
 from grader.execution.sandbox.scratch import hold_folder
@@ -284,7 +284,8 @@ class _Parent:
         self._send_lock = threading.Lock()
         self._held: list[HeldProcess] = []
         self._scratch = hold_folder()
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        theirs = socket.socket(fileno=passed_on(other.detach()))
         self._log = self._scratch.path / "warm.log"
         try:
             layout = make_layout(self._scratch.path / "layout", self._isolation, work=False)
@@ -314,7 +315,7 @@ class _Parent:
         try:
             with beginning.of(self.process):
                 self.pid = self._hello(seconds)
-            self._user = os.open(f"/proc/{self.pid}/ns/user", os.O_RDONLY)
+            self._user = passed_on(os.open(f"/proc/{self.pid}/ns/user", os.O_RDONLY))
         except BaseException:
             self._end()
             raise
@@ -354,17 +355,22 @@ class _Parent:
 
     def _hello(self, seconds: float) -> int:
         self._socket.settimeout(seconds)
-        reason = "it ended before it answered"
         try:
             answer = json.loads(self._socket.recv(1 << 16) or b"null")
         except TimeoutError:
-            answer, reason = None, f"no answer within {seconds:.0f} seconds"
+            answer = f"no answer within {seconds:.0f} seconds"
         if not isinstance(answer, dict):
-            raise WarmRefusedError(_with_error(reason, self._log))
+            raise WarmRefusedError(_with_error(answer or f"it ended before it answered{self._code()}", self._log))
         if answer["failed"]:
             message = "; ".join(f"{name}: {why.partition(chr(10))[0]}" for name, why in answer["failed"].items())
             raise WarmRefusedError(message)
         return int(answer["pid"])
+
+    def _code(self) -> str:
+        """Describe the exit code, if the process ends soon."""
+        with suppress(subprocess.TimeoutExpired):
+            return f" (exit code {self.process.wait(_LOST_SECONDS)})"
+        return ""
 
     def _hold(self, program: Program, exit_reader: BinaryIO, log: BinaryIO) -> HeldProcess:
         """Make a sandbox with only a shell that waits for the program's exit code."""
