@@ -97,10 +97,10 @@ def divide(
         )
     if gpus and jobs > len(gpus):
         shared = say_count(
-            "{jobs:number} notebooks share {count:number} GPU: a notebook fails if another one uses the GPU's memory; "
-            "`--jobs auto` runs one notebook per GPU",
-            "{jobs:number} notebooks share {count:number} GPUs: a notebook fails if another one uses its GPU's memory; "
-            "`--jobs auto` runs one notebook per GPU",
+            "{jobs:number} notebooks share {count:number} GPU: a notebook is not graded if another one uses the GPU's "
+            "memory; `--jobs auto` runs one notebook per GPU",
+            "{jobs:number} notebooks share {count:number} GPUs: a notebook is not graded if another one uses its GPU's "
+            "memory; `--jobs auto` runs one notebook per GPU",
             len(gpus),
             jobs=jobs,
         )
