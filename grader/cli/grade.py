@@ -150,7 +150,8 @@ def _grade(
     Raises:
         GraderError: Nothing was graded.
     """
-    from grader.cli.terminal import progress_on, terminal
+    from grader.cli.memory import give_memory_back
+    from grader.cli.terminal import announced, progress_on, terminal
     from grader.execution.sandbox.scratch import held_folder
     from grader.facts.language import english
     from grader.intake.companions import with_companions
@@ -158,6 +159,7 @@ def _grade(
     from grader.schema.errors import SubmissionPathError
     from grader.store.results import ResultsFolder
 
+    give_memory_back()
     console = terminal(stderr=True)
     results = ResultsFolder(out)
     with ExitStack() as stack:
@@ -168,6 +170,8 @@ def _grade(
         if own and len(found) != 1:
             msg = f"there are {len(found)} submissions here, but `grader check` grades only one"
             raise SubmissionPathError(msg, where=str(paths[0]), advice="give one notebook, or use `grader grade`")
+        begun = stack.enter_context(ExitStack())
+        begun.enter_context(announced(console, _announcement(len(found))))
         bench = None if engine is Engine.RAY else _bench(stack, loaded, options, found)
         # Warm processes import TensorFlow meanwhile.
         from grader.cli.site import open_store
@@ -183,6 +187,7 @@ def _grade(
         grade_all, notices = _runner(bench, found, course, options, results, address)
         stack.enter_context(at_work(results))
         note_rubric(loaded, results)
+        begun.close()
         for message in findings.notices:
             console.print(english(message), style="yellow", markup=False, soft_wrap=True)
         for warning in kept_of_others(found, results):
@@ -200,6 +205,16 @@ def _grade(
         for notice in notices:
             console.print(notice, markup=False, soft_wrap=True)
         return grades, course
+
+
+def _announcement(count: int) -> str:
+    from grader.facts.language import english
+    from grader.schema.message import say_count
+
+    said = say_count(
+        "preparing to grade {count:number} submission", "preparing to grade {count:number} submissions", count
+    )
+    return english(said)
 
 
 def _bench(stack: ExitStack, loaded: "LoadedRubric", options: "Options", found: "Sequence[Found]") -> "Bench":

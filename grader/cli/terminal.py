@@ -4,8 +4,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -48,6 +48,7 @@ __all__ = [
     "COLORS",
     "COMMIT_TIMES",
     "Listener",
+    "announced",
     "changes_table",
     "class_lines",
     "distribution_table",
@@ -338,6 +339,22 @@ def fault_text(error: Exception) -> str:
         f"[red]error:[/] an error in the grader: {type(error).__name__}: {text}\n"
         "  [dim]→ report it with the output of the same command with GRADER_TRACEBACK=1 before it[/]"
     )
+
+
+@contextmanager
+def announced(console: Console, text: str) -> Iterator[None]:
+    """Say what a command does until its progress can be shown: a moving line on a terminal, a plain line elsewhere.
+
+    Args:
+        console: Where to say it.
+        text: What it does.
+    """
+    if console.is_terminal:
+        with console.status(escape(text)):
+            yield
+        return
+    console.print(text, markup=False, soft_wrap=True)
+    yield
 
 
 def progress_on(console: Console, clock: Callable[[], float] = time.monotonic) -> "AbstractContextManager[Listener]":
