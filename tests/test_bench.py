@@ -16,6 +16,7 @@ BENCH = Path(__file__).parents[1] / "bench"
 PARTS = {
     "help": (),
     "light": (pytest.mark.tensorflow, pytest.mark.bubblewrap),
+    "single": (pytest.mark.tensorflow, pytest.mark.bubblewrap),
     "training": (pytest.mark.tensorflow, pytest.mark.bubblewrap),
     "recorder": (pytest.mark.tensorflow,),
     "jobs": (pytest.mark.tensorflow, pytest.mark.bubblewrap),
