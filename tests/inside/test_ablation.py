@@ -1,16 +1,14 @@
 """Layers whose removal changes nothing are found in real models of both dialects, and no others."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.forked_python import forked_python
+
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
 
-ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import json, sys
 import numpy as np
@@ -87,16 +85,8 @@ print(json.dumps(found))
 
 
 @pytest.mark.parametrize("dialect", ["keras3", "keras2"])
-def test_only_layers_without_influence_are_found(dialect: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "grader"), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, dialect],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def test_only_layers_without_influence_are_found(dialect: str, tmp_path: Path) -> None:
+    done = forked_python(dialect, ["-c", PROGRAM, dialect], {"TF_CPP_MIN_LOG_LEVEL": "3"}, tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     # Keras 3 lets the argument of the whole model decide whether this `Dropout` drops anything.

@@ -22,6 +22,8 @@ from typing import Any
 
 __all__ = ["run_forked", "serve"]
 
+_PLACE = Path(tempfile.gettempdir())
+"""Noted now: a test may give its own processes another folder."""
 _LOOKS_EACH = 1.0
 """Seconds between two looks whether the run of the tests goes on."""
 
@@ -68,7 +70,7 @@ def _address(name: str, server: Sequence[str], env: Mapping[str, str] | None) ->
     worker = "PYTEST_XDIST_WORKER" in os.environ
     owner = os.getppid() if worker else os.getpid()
     run = os.environ["PYTEST_XDIST_TESTRUNUID"] if worker else str(owner)
-    folder = Path(tempfile.gettempdir()) / f"forks-{run[:16]}"
+    folder = _PLACE / f"forks-{run[:16]}"
     folder.mkdir(mode=0o700, exist_ok=True)
     address = folder / name
     with (folder / f"{name}.lock").open("w") as lock:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,11 +133,27 @@ def run_script(script: str, session: Path) -> list[dict[str, Any]]:
     return read_events(session.parent / "out")
 
 
-def run_notebook(folder: Path, data: Path, dialect: str, notebook: Path = NOTEBOOK, **changes: Any) -> Record:
-    """Drive a real kernel through a script, whose cells begin with `# %% title`; `changes` are of the session."""
+def run_notebook(
+    folder: Path, data: Path, dialect: str, notebook: Path = NOTEBOOK, *, cold: bool = False, **changes: Any
+) -> Record:
+    """Drive a real kernel through a script.
+
+    Args:
+        folder: An empty folder.
+        data: Folder of the data sets.
+        dialect: `keras3` or `keras2`.
+        notebook: The script, whose cells begin with `# %% title`.
+        cold: Start the kernel with nothing imported.
+        changes: Other values of the session.
+    """
     session = write_session(folder, data, dialect, **changes)
     variables = environment(session) | {"TEST_DATA": str(data / "mnist"), "TEST_NOTES": str(folder / "noted.json")}
-    run = forked_python(dialect, [DRIVER, notebook, folder / "seen.json"], variables, folder)
+    words = [str(DRIVER), str(notebook), str(folder / "seen.json")]
+    if cold:
+        command = [sys.executable, *words]
+        run = subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True, check=False)
+    else:
+        run = forked_python(dialect, words, variables, folder)
     assert run.returncode == 0, run.stdout + run.stderr
     seen = json.loads((folder / "seen.json").read_text(encoding="utf-8"))
     notes = folder / "noted.json"
