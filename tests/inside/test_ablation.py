@@ -36,6 +36,12 @@ def branch(scale):
     return keras.Model(inputs, layers.Add()([main, side]))
 
 
+def saturated():
+    # With other weights, one of three such models gives all images the same answer.
+    keras.utils.set_random_seed(4)
+    return zeroed(chain(), 1e6)
+
+
 def zeroed(model, factor):
     model.layers[-1].set_weights([weights * factor for weights in model.layers[-1].get_weights()])
     return model
@@ -69,7 +75,7 @@ models = {
     "nested": nested(),
     "copy": keras.Sequential([keras.Input((12, 12, 1)), copy, layers.Dropout(0.1), layers.Flatten(), layers.Dense(10)]),
     "recurrent": keras.Sequential([keras.Input((12, 12, 1)), layers.Reshape((12, 12)), layers.LSTM(8)]),
-    "saturated": zeroed(chain(), 1e6),
+    "saturated": saturated(),
     "constant": zeroed(chain(), 0),
     "random": random(),
 }
