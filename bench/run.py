@@ -129,7 +129,7 @@ _NBGRADER, _OTTER = "nbgrader autograde + generate_feedback", "otter run"
 
 def light(bench: Bench) -> list[Figure]:
     """Light notebooks as bare scripts, in the grader, in nbgrader and in otter-grader."""
-    seeds = range(1, bench.pick(2, 20) + 1)
+    seeds = range(1, bench.pick(1, 20) + 1)
     rubric, notebooks = _light_course(bench.scratch, seeds)
     environments = bench.out / "environments"
     for_nbgrader, for_otter = (make_environment(environments, name) for name in ("nbgrader", "otter-grader"))

@@ -5,7 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,6 +33,38 @@ main(["rubric", "list"])
 """A command that gets the signal of Ctrl+C while it imports a module."""
 
 
+Endless = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def endless(rubric: Path, out: Path) -> Iterator[Endless]:
+    """Start a grading whose notebook does not end, and wait until its kernel is there; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*more: str, **env: str) -> "subprocess.Popen[str]":
+        words = ["grade", str(NOTEBOOKS / "endless.ipynb"), "--rubric", str(rubric), "--out", str(out)]
+        process = subprocess.Popen(
+            [str(COMMAND), *words, *more, "--isolation", "none"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **env},
+        )
+        started.append(process)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("endless: started"):
+                break
+        # Until the program itself is there, its sandbox is not tied to the grader yet.
+        until(lambda: _in_sandbox(process))
+        return process
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
 @sandboxed
 def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(rubric: Path, out: Path, tmp_path: Path) -> None:
     needs_bubblewrap()
@@ -46,13 +78,17 @@ def test_ctrl_c_ends_what_runs_and_keeps_what_is_done(rubric: Path, out: Path, t
         text=True,
         env={**os.environ, "TMPDIR": str(temp)},
     )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("endless: started"):
-            break
-    running = until(lambda: _in_sandbox(process))
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=DEADLOCK_SECONDS)
+    with process:
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if line.startswith("endless: started"):
+                    break
+            running = until(lambda: _in_sandbox(process))
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=DEADLOCK_SECONDS)
+        finally:
+            process.kill()
     assert process.returncode == 130
     command = shlex.join(["grader", "grade", *notebooks, "--rubric", str(rubric), "--out", str(out), "--jobs", "1"])
     assert said == (
@@ -87,29 +123,26 @@ def test_ctrl_c_in_the_first_moment_prints_nothing(module: str, before: str) -> 
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_other_signals_that_ask_it_to_end_do_the_same(
-    rubric: Path, out: Path, number: signal.Signals, code: int
-) -> None:
-    process = _endless(rubric, out)
+def test_other_signals_that_ask_it_to_end_do_the_same(endless: Endless, number: signal.Signals, code: int) -> None:
+    process = endless()
     process.send_signal(number)
-    try:
-        _, said = process.communicate(timeout=DEADLOCK_SECONDS)
-    finally:
-        process.kill()
+    _, said = process.communicate(timeout=DEADLOCK_SECONDS)
     assert process.returncode == code
     assert "Finished results are stored" in said
 
 
-def test_the_command_that_goes_on_does_not_begin_again(rubric: Path, out: Path) -> None:
-    process = _endless(rubric, out, more=("--no-resume",))
+def test_the_command_that_goes_on_does_not_begin_again(endless: Endless, out: Path) -> None:
+    process = endless("--no-resume")
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=DEADLOCK_SECONDS)
     assert f"--out {out} --isolation none\n" in said
     assert said.endswith("--no-resume was dropped: submissions not re-executed yet keep their earlier results.\n")
 
 
-def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(rubric: Path, out: Path, tmp_path: Path) -> None:
-    process = _endless(rubric, out, TMPDIR=str(tmp_path))
+def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(
+    endless: Endless, rubric: Path, out: Path, tmp_path: Path
+) -> None:
+    process = endless(TMPDIR=str(tmp_path))
     running = psutil.Process(process.pid).children(recursive=True)
     # What holds up the first one: the grader's own wait for a kernel that does not answer.
     assert running
@@ -129,35 +162,14 @@ def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(rubric: Path, 
     assert not list(tmp_path.glob("grader-held-*"))
 
 
-def _endless(rubric: Path, out: Path, *, more: Sequence[str] = (), **env: str) -> "subprocess.Popen[str]":
-    """Start a grading whose notebook does not end, and wait until its kernel is there."""
-    words = ["grade", str(NOTEBOOKS / "endless.ipynb"), "--rubric", str(rubric), "--out", str(out)]
-    process = subprocess.Popen(
-        [str(COMMAND), *words, *more, "--isolation", "none"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **env},
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("endless: started"):
-            break
-    # Until the program itself is there, its sandbox is not tied to the grader yet.
-    until(lambda: _in_sandbox(process))
-    return process
-
-
-def test_two_graders_do_not_work_in_one_folder(rubric: Path, out: Path) -> None:
-    process = _endless(rubric, out)
-    try:
-        words = ("grade", NOTEBOOKS / "plain.ipynb", "--rubric", rubric, "--out", out, "--isolation", "none")
-        done = grader(*words)
-        assert (done.code, done.out) == (2, "")
-        assert "another grader is using this folder" in done.err
-    finally:
-        process.kill()
-        process.communicate()
+def test_two_graders_do_not_work_in_one_folder(endless: Endless, rubric: Path, out: Path) -> None:
+    process = endless()
+    words = ("grade", NOTEBOOKS / "plain.ipynb", "--rubric", rubric, "--out", out, "--isolation", "none")
+    done = grader(*words)
+    assert (done.code, done.out) == (2, "")
+    assert "another grader is using this folder" in done.err
+    process.kill()
+    process.communicate()
     assert grader(*words).code == 0
 
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections import Counter
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -15,6 +16,7 @@ from grader.store.results import ResultsFolder
 from tests.support.command import COMMAND, RUBRIC, grader
 from tests.support.mail_server import Inbox, mail_server
 from tests.support.mailing import a_grade
+from tests.support.waiting import DEADLOCK_SECONDS
 
 STUDENTS = 60
 KILLS = 30
@@ -57,7 +59,7 @@ def killed_run(words: list[str], environment: dict[str, str], inbox: Inbox, mome
     inbox.at_step = kill
     try:
         # Most of this time is the start of Python: a longer one lets a fast machine send everything.
-        process.wait(timeout=moments.random() * 0.8 if steps is None else 60)
+        process.wait(timeout=moments.random() * 0.8 if steps is None else DEADLOCK_SECONDS)
     except subprocess.TimeoutExpired:
         assert steps is None, "the mailing did not end"
         process.kill()
@@ -93,9 +95,17 @@ def test_a_mailing_killed_at_one_moment_says_what_happened(tmp_path: Path, momen
     step = {"before the text": 2, "after the dot": 4}[moment]
     with mail_server() as inbox:
         words, environment = a_class(tmp_path, inbox)
-        process = subprocess.Popen([str(COMMAND), *words, "--send", "--only", "s7"], env=os.environ | environment)
-        inbox.at_step = lambda number: process.kill() if number == step else None
-        assert process.wait(timeout=60) == -signal.SIGKILL
+        started = SimpleQueue["subprocess.Popen[bytes]"]()
+        # Asked for before the start: the server waits in the step for the process that it ends.
+        inbox.at_step = lambda number: started.get().kill() if number == step else None
+        with subprocess.Popen(
+            [str(COMMAND), *words, "--send", "--only", "s7"], env=os.environ | environment
+        ) as process:
+            started.put(process)
+            try:
+                assert process.wait(timeout=DEADLOCK_SECONDS) == -signal.SIGKILL
+            finally:
+                process.kill()
         inbox.at_step = None
         done = grader(*words, "--send", "--only", "s7", env=environment)
         assert inbox.recipients() == ["s7@example.org"]

@@ -1,8 +1,6 @@
 """A record that was damaged on its way to the grader never makes a criterion failed."""
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from grader.facts.roles import resolve_roles
 from grader.grading import grade
 from grader.schema.grade import Grade
 from tests.support.factories import a_rubric, a_run, a_stamp, a_submission
+from tests.support.forked_python import forked_python
 from tests.support.recorded import environment, make_data, write_session
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.xdist_group("damaged")]
@@ -66,15 +65,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "cells.py").write_text(NOTEBOOK, encoding="utf-8")
     session = write_session(folder, make_data(folder / "data"), "keras3")
     driver = Path(__file__).parents[1] / "support" / "drive_kernel.py"
-    done = subprocess.run(
-        [sys.executable, str(driver), str(folder / "cells.py"), str(folder / "seen.json")],
-        env=environment(session) | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    variables = environment(session) | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    done = forked_python("keras3", [driver, folder / "cells.py", folder / "seen.json"], variables, folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads((folder / "seen.json").read_text(encoding="utf-8"))["errors"] == {}
     return folder / "out"

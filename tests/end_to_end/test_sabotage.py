@@ -1,8 +1,6 @@
 """A training that takes place never looks like none, whatever part of the recorder fails while it runs."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from grader.grading import grade
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
 from tests.support.factories import a_rubric, a_run, a_stamp, a_submission
+from tests.support.forked_python import forked_python
 from tests.support.recorded import environment, make_data, read_events, write_session
 
 pytestmark = pytest.mark.tensorflow
@@ -74,15 +73,8 @@ def evidence(
     session = write_session(folder, make_data(folder / "data"), request.param)
     here = Path(__file__).parents[1] / "support"
     words = [here / "drive_kernel.py", script, folder / "seen.json", here / "sabotaged_kernel.py", parts]
-    done = subprocess.run(
-        [sys.executable, *map(str, words)],
-        env=environment(session),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    variables = environment(session)
+    done = forked_python(request.param, [*words], variables, folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads((folder / "seen.json").read_text(encoding="utf-8"))["errors"] == {}
     return build_evidence(

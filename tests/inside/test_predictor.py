@@ -11,6 +11,7 @@ import pytest
 
 from grader.execution.answers import AnswerSocket
 from grader.inside.predictor import main
+from tests.support.forked_python import forked_python
 from tests.support.recorded import Record, named
 
 pytestmark = pytest.mark.tensorflow
@@ -42,14 +43,7 @@ def predict(record: Record, environment: dict[str, str], folder: Path) -> tuple[
     ]
     request = folder / "request.json"
     request.write_text(json.dumps({"version": 1, "out": str(folder / "out"), "jobs": jobs}), encoding="utf-8")
-    run = subprocess.run(
-        [sys.executable, "-m", "inside.predictor", str(request)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    run = forked_python(dialect, ["-m", "inside.predictor", request], environment, folder)
     assert run.returncode == 0, run.stderr
     lines = (folder / "out" / "results.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["id"] for line in lines] == [job["id"] for job in jobs]
@@ -171,14 +165,7 @@ for name, outputs in {{{models}}}.items():
     np.save(folder / f"{{name}}.npy", rows)
 print(json.dumps(results))
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code, str(folder)],
-        env=sandboxed,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    run = forked_python("keras3", ["-c", code, folder], sandboxed, folder)
     assert run.returncode == 0, run.stderr
     return folder, json.loads(run.stdout.splitlines()[-1])
 

@@ -15,7 +15,7 @@ import pytest
 from grader.cli.app import main
 from grader.execution.sandbox.choice import choose_isolation
 from grader.schema.errors import IsolationRefusedError
-from tests.support.forked_command import forked_commands
+from tests.support.forked_command import forked_command
 
 __all__ = [
     "COMMAND",
@@ -65,9 +65,9 @@ def grader(
         cwd: Folder to run in; by default the present one.
         timeout: Seconds until it is killed.
     """
-    code, out, err = forked_commands().run([*map(str, words)], _environment(env), cwd or Path.cwd(), timeout)
-    assert "Traceback" not in err + out, err
-    return Done(code, out, err)
+    done = forked_command([*map(str, words)], _environment(env), cwd or Path.cwd(), timeout)
+    assert "Traceback" not in done.stderr + done.stdout, done.stderr
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def installed_grader(*words: str | Path, env: Mapping[str, str] | None = None) -> Done:

@@ -13,6 +13,7 @@ import numpy as np
 
 import grader
 from grader.inside.describe.fingerprint import fingerprint
+from tests.support.forked_python import forked_python
 from tests.support.inside_alone import inside_alone
 
 __all__ = [
@@ -125,32 +126,34 @@ def read_events(out: Path) -> list[dict[str, Any]]:
 
 
 def run_script(script: str, session: Path) -> list[dict[str, Any]]:
-    """Run Python code as the process of a session, in the session's folder, and return its record."""
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=environment(session),
-        cwd=session.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    """Run Python code with TensorFlow as the process of a session, in the session's folder, and return its record."""
+    dialect = json.loads(session.read_text(encoding="utf-8"))["dialect"]
+    done = forked_python(dialect, ["-c", script], environment(session), session.parent)
     assert done.returncode == 0, done.stderr[-2000:]
     return read_events(session.parent / "out")
 
 
-def run_notebook(folder: Path, data: Path, dialect: str, notebook: Path = NOTEBOOK, **changes: Any) -> Record:
-    """Drive a real kernel through a script, whose cells begin with `# %% title`; `changes` are of the session."""
+def run_notebook(
+    folder: Path, data: Path, dialect: str, notebook: Path = NOTEBOOK, *, cold: bool = False, **changes: Any
+) -> Record:
+    """Drive a real kernel through a script.
+
+    Args:
+        folder: An empty folder.
+        data: Folder of the data sets.
+        dialect: `keras3` or `keras2`.
+        notebook: The script, whose cells begin with `# %% title`.
+        cold: Start the kernel with nothing imported.
+        changes: Other values of the session.
+    """
     session = write_session(folder, data, dialect, **changes)
-    run = subprocess.run(
-        [sys.executable, str(DRIVER), str(notebook), str(folder / "seen.json")],
-        env=environment(session) | {"TEST_DATA": str(data / "mnist"), "TEST_NOTES": str(folder / "noted.json")},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    variables = environment(session) | {"TEST_DATA": str(data / "mnist"), "TEST_NOTES": str(folder / "noted.json")}
+    words = [str(DRIVER), str(notebook), str(folder / "seen.json")]
+    if cold:
+        command = [sys.executable, *words]
+        run = subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True, check=False)
+    else:
+        run = forked_python(dialect, words, variables, folder)
     assert run.returncode == 0, run.stdout + run.stderr
     seen = json.loads((folder / "seen.json").read_text(encoding="utf-8"))
     notes = folder / "noted.json"

@@ -14,6 +14,7 @@ import pytest
 
 import grader
 from grader.inside.describe.fingerprint import fingerprint
+from tests.support.forked_python import forked_python
 from tests.support.inside_alone import inside_alone
 
 ROOT = Path(grader.__file__).parent
@@ -479,7 +480,7 @@ def _write_data(folder: Path) -> None:
     np.save(folder / "fingerprints.npy", np.concatenate([fingerprint(parts["x_train"]), fingerprint(parts["x_test"])]))
 
 
-def _run(folder: Path, dialect: str, forms: tuple[Form, ...]) -> Ran:
+def _run(folder: Path, dialect: str, forms: tuple[Form, ...], *, tensorflow: bool = False) -> Ran:
     _write_data(folder / "data/mnist")
     for name in ("out", "work", "home", "tmp"):
         (folder / name).mkdir()
@@ -499,15 +500,13 @@ def _run(folder: Path, dialect: str, forms: tuple[Form, ...]) -> Ran:
     (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
     own = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
     environment = {"PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3", **own}
-    ran = subprocess.run(
-        [sys.executable, str(DRIVER), str(folder / "request.json")],
-        cwd=folder / "work",
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    words = [str(DRIVER), str(folder / "request.json")]
+    if tensorflow:
+        ran = forked_python(dialect, words, environment, folder / "work")
+    else:
+        ran = subprocess.run(
+            [sys.executable, *words], cwd=folder / "work", env=environment, capture_output=True, text=True, check=False
+        )
     assert ran.returncode == 0, ran.stderr[-4000:]
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     lines = (folder / "out/events.jsonl").read_text(encoding="utf-8").splitlines()
@@ -520,7 +519,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
 
     class Made(dict[str, Ran]):
         def __missing__(self, name: str) -> Ran:
-            self[name] = _run(tmp_path_factory.mktemp(name), *RUNS[name])
+            self[name] = _run(tmp_path_factory.mktemp(name), *RUNS[name], tensorflow=name != "plain")
             return self[name]
 
     return Made()

@@ -41,7 +41,8 @@ UNREAD_FIELDS = {
 """Type → field → why the reader does not need it."""
 FIELDS = own_fields()
 # All of them look through the same modules.
-pytestmark = pytest.mark.xdist_group("events of the record")
+ONE_PROCESS = pytest.mark.xdist_group("events of the record")
+"""For tests that parse all modules; a test of a real record is in the group of that record."""
 
 
 def builder() -> _Builder:
@@ -65,12 +66,14 @@ def test_every_kind_that_is_declared_is_read_or_listed_as_unread() -> None:
     assert all(UNREAD.values())
 
 
+@ONE_PROCESS
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_every_field_that_is_declared_is_written(name: str) -> None:
     written = set().union(*(uses_in("inside").written[relative] for relative in relatives()[name]))
     assert FIELDS[name] - written == set()
 
 
+@ONE_PROCESS
 @pytest.mark.parametrize("name", sorted(FIELDS.keys() - {KINDS[kind].__name__ for kind in UNREAD}))
 def test_every_field_that_is_declared_is_read_or_listed_as_unread(name: str) -> None:
     read = set().union(*(uses_in("evidence").read[relative] for relative in relatives()[name]))

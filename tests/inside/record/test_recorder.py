@@ -1,10 +1,11 @@
 """The complete record: every event is numbered, every cell is counted, and no part of the recorder fails."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from tests.support.recorded import Record, only
+from tests.support.recorded import Record, only, run_notebook
 
 pytestmark = pytest.mark.tensorflow
 
@@ -31,6 +32,18 @@ def test_each_cell_is_counted_once_also_under_a_cell_magic(record: Record) -> No
     assert failed == set(record.errors)
 
 
-def test_tensorflow_is_imported_by_the_student_and_not_before(record: Record) -> None:
-    assert only(record.of("versions"))["cell"] == record.cells["data"]
+IMPORTS = """\
+# %% nothing
+x = 1
+# %% imports
+import tensorflow
+"""
+
+
+@pytest.mark.parametrize("dialect", ["keras3", pytest.param("keras2", marks=pytest.mark.slow)])
+def test_tensorflow_is_imported_by_the_student_and_not_before(dialect: str, tmp_path: Path, small_mnist: Path) -> None:
+    notebook = tmp_path / "cells.py"
+    notebook.write_text(IMPORTS, encoding="utf-8")
+    record = run_notebook(tmp_path, small_mnist, dialect, notebook, cold=True)
+    assert only(record.of("versions"))["cell"] == record.cells["imports"]
     assert record.of("start")[0]["versions"]["keras"].startswith("3.")

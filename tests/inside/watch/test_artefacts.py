@@ -1,13 +1,12 @@
 """Saved models after a lack of space or a killed kernel."""
 
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.forked_python import forked_python
 from tests.support.recorded import Record, named
 
 SCRIPT = """
@@ -52,14 +51,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory, small_mnist: Path, kernel_t
     """The record of a process that had 1 MiB for models and was killed in its third training."""
     folder = tmp_path_factory.mktemp("killed")
     session = kernel_tools.write_session(folder, small_mnist, "keras3", max_models_mib=1)
-    run = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env=kernel_tools.environment(session),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    run = forked_python("keras3", ["-c", SCRIPT], kernel_tools.environment(session), folder)
     assert run.returncode == -9, run.stderr
     return folder / "out", kernel_tools.read_events(folder / "out")
 
