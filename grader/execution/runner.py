@@ -62,7 +62,8 @@ _MOST_SPECIAL = 5
 """Most special files of a submission that are named."""
 _TELL_SECONDS = 1.0
 """Interval of the progress reports to the listener."""
-_FEWEST_THREADS = 512
+_FEWEST_THREADS = 256
+"""A training with TensorFlow and 64 threads of the notebook have about 100 threads on two cores."""
 _SPARE_THREADS = 112
 _CONNECTION = "connection.json"
 _HAND_OVER = "from inside import calls; calls.hand_over({descriptor}); "

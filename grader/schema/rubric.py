@@ -136,7 +136,8 @@ class RunSettings(Document):
     disk: MemorySize = 4 << 30
     """Disk budget of the notebook and the recorder together, in bytes. A single file is at most 1 GiB."""
     processes: int = Field(default=400, ge=16)
-    """Number of processes that the notebook may run at the same time, including the kernel's."""
+    """Number of processes that the notebook may run at the same time, including the kernel's. Linux also limits
+    processes and threads together: to 112 more than this number, or 256 if that is more, and 32 for each core."""
     kept_models: MemorySize = 512 << 20
     """Total size of the models that the recorder saves for the predictor, in bytes; a part of `disk`. Models beyond it
     are not verified."""

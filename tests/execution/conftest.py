@@ -108,17 +108,24 @@ def run_script(tmp_path: Path, warm: WarmPool | None) -> Callable[..., Ran]:
     """Run Python code in a sandbox without a kernel."""
     count = iter(range(1000))
 
-    def run(isolation: Isolation, code: str, *, timeout: float = 120.0, **budget: Any) -> Ran:
-        own = isolation.for_run()
+    def run(
+        isolation: Isolation,
+        code: str,
+        *,
+        timeout: float = 120.0,
+        limits: ProcessLimits | None = None,
+        **budget: Any,
+    ) -> Ran:
+        own, bounds = isolation.for_run(), limits or ProcessLimits()
         layout = make_layout(tmp_path / f"scratch-{next(count)}", own)
         (layout.code / "script.py").write_text(code)
         for folder in (layout.code, layout.work, layout.out, layout.home, layout.tmp):
             own.own(folder)
-        limits = {"memory_bytes": 1 << 30, "folders": layout.written, **budget}
+        budgeted = {"memory_bytes": 1 << 30, "folders": layout.written, **budget}
         binds, cwd = layout.binds(PYTHON), layout.inner("work")
 
         def program(env: Mapping[str, str]) -> Program:
-            return Program("script", (), PYTHON, "keras3", own, binds, env, cwd, ProcessLimits(), layout.log)
+            return Program("script", (), PYTHON, "keras3", own, binds, env, cwd, bounds, layout.log)
 
         def starter(env: Mapping[str, str], _: Confinement) -> HeldProcess | None:
             return None if warm is None else warm.start(program(env))
@@ -134,8 +141,8 @@ def run_script(tmp_path: Path, warm: WarmPool | None) -> Callable[..., Ran]:
             starter=starter,
             env=layout.environment(PYTHON, {}),
             cwd=cwd,
-            limits=ProcessLimits(),
-            budget=Budget(**limits),
+            limits=bounds,
+            budget=Budget(**budgeted),
             timeout=timeout,
             log=layout.log,
         )
