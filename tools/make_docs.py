@@ -92,26 +92,26 @@ A program asks Linux for everything by system calls. In the sandbox, a notebook 
 other call fails, and the program goes on. The error is EPERM (operation not permitted) for a call of this page, and
 ENOSYS (function not implemented) for calls of newer versions of Linux, so that a library uses an older call.
 
-The filter is for bubblewrap, on x86-64 and ARM 64, and for kernels with `--isolation user`. A container has the filter
-of its engine. 32-bit programs and programs of the x32 ABI do not run.
+The filter is for bubblewrap and `--isolation user`, on x86-64 and ARM 64. A container has the filter of its engine.
+32-bit programs and programs of the x32 ABI do not run. `grader doctor` tries the filter in a sandbox.
 
 ## If a call is refused
 
-The report and `grade.json` (`problems`) name the call, the program, the cell and the number of refusals. If the cell
-failed, the student also reads which call was refused. If a package of the course needs a call on request, allow it in
-the rubric:
+The report and `grade.json` (`problems`) name the call, the program, the cell (or the predictor) and the number of
+refusals. If the cell failed, the student also reads which call was refused. Refusals never change points. If a package
+of the course needs a call on request, allow it in the rubric:
 
 ```yaml
 run:
   allow_system_calls: [io_uring_setup, io_uring_enter, io_uring_register]
 ```
 
-A change of this list executes the notebooks again. Allow only what you need: each of these calls is listed with its
-risk. Nothing can allow the calls of the last section.
+A change of this list executes the notebooks again. It allows nothing to the predictor. Allow only what you need: each
+of these calls is listed with its risk. Nothing can allow the calls of the last section.
 
 The grader reports at most 20 different calls, and names the first five in detail. After 2,000 refused calls it stops
-counting. Refusals are not reported for the predictor, on a Linux before 5.0, or if another program already listens (as
-some container engines do); the calls are refused there too.
+counting. Refusals are not reported on a Linux before 5.0, or if another program already listens (as some container
+engines do); the calls are refused there too.
 
 ## How the list was made
 

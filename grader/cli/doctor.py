@@ -24,6 +24,7 @@ from grader.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from grader.execution.sandbox.device import Device
+    from grader.execution.sandbox.filter_trial import FilterState
 
 __all__ = [
     "DoctorLine",
@@ -98,6 +99,10 @@ class Probes:
     """Whether systemd manages this machine."""
     engine: Literal["", "docker", "podman"] = ""
     """The engine of the container that this is; empty outside of one."""
+    call_filter: "FilterState" = "works"
+    """Result of a trial of the filter of system calls."""
+    call_filter_reason: str = ""
+    """Reason for `missing` and `unknown`."""
 
 
 def diagnose(probes: Probes) -> tuple[DoctorLine, ...]:
@@ -115,6 +120,7 @@ def diagnose(probes: Probes) -> tuple[DoctorLine, ...]:
         _kernel_packages(probes),
         _bubblewrap(probes),
         _namespaces(probes),
+        *_call_filter(probes),
         _limits(probes),
         *_recorder(probes),
         _gpu(probes),
@@ -211,6 +217,28 @@ def _namespaces(probes: Probes) -> DoctorLine:
         sudo = "" if probes.administrator else "sudo "
         return DoctorLine(title, verdict, "disabled", f"{sudo}sysctl -w user.max_user_namespaces=15000")
     return DoctorLine(title, "ok", f"up to {probes.user_namespaces:,}")
+
+
+def _call_filter(probes: Probes) -> tuple[DoctorLine, ...]:
+    """Judge the trial of the filter of system calls; without a sandbox there was none."""
+    if probes.bubblewrap is None or probes.sandbox_problem is not None:
+        return ()
+    title, walls = "system calls", "sandboxes rely on namespaces and missing rights alone"
+    if probes.call_filter == "works":
+        found = "a call that is not allowed was refused and reported"
+        return (DoctorLine(title, "ok", found),)
+    if probes.call_filter == "unreported":
+        found = "a call that is not allowed was refused, but Linux did not report it; no report names refused calls"
+        mend = "use Linux 5.0 or newer, outside of a container whose engine listens to system calls itself"
+    elif probes.call_filter == "missing":
+        found = f"no filter: {probes.call_filter_reason}; {walls}"
+        mend = "grade on a machine with an x86-64 or ARM 64 processor"
+    elif probes.call_filter == "open":
+        found = f"a call that is not allowed was not refused; {walls}"
+        mend = "use bubblewrap 0.1 or newer, and a Linux with CONFIG_SECCOMP_FILTER"
+    else:
+        found, mend = f"not known: {probes.call_filter_reason}", "grader doctor, when this machine has less to do"
+    return (DoctorLine(title, "warn", found, mend),)
 
 
 def _limits(probes: Probes) -> DoctorLine:
@@ -325,6 +353,7 @@ def probe_machine(
     datasets: Mapping[str, str | None],
     sandbox: Callable[[], str | None],
     recorder: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
+    call_filter: "Callable[[], tuple[FilterState, str]]" = lambda: ("works", ""),
     temp_folder: Path | None = None,
 ) -> Probes:
     """Collect facts about this machine.
@@ -333,11 +362,14 @@ def probe_machine(
         datasets: Data set → its source, None if it is missing.
         sandbox: Starts a trial sandbox; returns None if it worked, else the reason.
         recorder: Executes the trial notebooks; called if a sandbox starts.
+        call_filter: Tries the filter of system calls; called if a sandbox starts. Returns the state and a reason.
         temp_folder: Temporary folder; by default the system's.
     """
     temp = temp_folder or Path(tempfile.gettempdir())
     bubblewrap = shutil.which("bwrap")
     sandbox_problem = sandbox() if bubblewrap else None
+    starts = bubblewrap is not None and sandbox_problem is None
+    filter_state, filter_reason = call_filter() if starts else ("works", "")
     return Probes(
         python=(sys.version_info.major, sys.version_info.minor, sys.version_info.micro),
         packages={name: _installed(name) for name in ("tensorflow-cpu", "tensorflow", *_TESTED, *_KERNEL_PACKAGES)},
@@ -352,10 +384,12 @@ def probe_machine(
         temp_folder=str(temp),
         administrator=os.geteuid() == 0,
         installer=next((name for name in _INSTALL if shutil.which(name)), None),
-        recorder=recorder() if bubblewrap and sandbox_problem is None else {},
+        recorder=recorder() if starts else {},
         groups_problem=_groups_problem(),
         systemd=Path("/run/systemd/system").is_dir(),
         engine=_engine(),
+        call_filter=filter_state,
+        call_filter_reason=filter_reason,
     )
 
 
@@ -434,7 +468,9 @@ def probe() -> Probes:
     except UsageError:  # site_line reports it
         store = DatasetStore()
     found = {status.name: status.source for status in store.available()}
-    return probe_machine(datasets=found, sandbox=_sandbox_problem, recorder=_recorder_problems)
+    return probe_machine(
+        datasets=found, sandbox=_sandbox_problem, recorder=_recorder_problems, call_filter=_filter_trial
+    )
 
 
 def _sandbox_problem() -> str | None:
@@ -446,6 +482,14 @@ def _sandbox_problem() -> str | None:
     except IsolationRefusedError as error:
         return error.message
     return None
+
+
+def _filter_trial() -> "tuple[FilterState, str]":
+    from grader.execution.sandbox.choice import choose_isolation
+    from grader.execution.sandbox.filter_trial import try_filter
+
+    trial = try_filter(choose_isolation("bubblewrap"), Path(sys.executable))
+    return trial.state, trial.reason
 
 
 def _recorder_problems() -> Mapping[str, tuple[str, ...]]:

@@ -10,8 +10,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +26,7 @@ from grader.execution.sandbox.gpu_nodes import gpu_binds
 from grader.execution.sandbox.isolation import Isolation, Mount, ProcessLimits
 from grader.execution.sandbox.layout import Layout, make_layout
 from grader.execution.sandbox.processes import MACHINE_ADVICE, Finished, log_tail, run_to_end
+from grader.execution.sandbox.refusals import HAND_OVER, CallListener, RefusedCall
 from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRefusedError
 from grader.execution.sandbox.watchdog import Budget
 from grader.execution.shuffle import Order, count_unequal, random_order
@@ -51,6 +52,7 @@ __all__ = ["PredictionJob", "PredictionLimits", "PredictionResult", "predict"]
 
 _LINE_BYTES = MAX_DESCRIPTION + (64 << 10)
 """Longest answer: a model description and the other keys."""
+_BOOTSTRAP = HAND_OVER + "import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
 _BY_FILES = frozenset({"container"})
 """Isolations that pass no socket on."""
 _CHUNK = 1000
@@ -135,6 +137,7 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
     timeout: float | None = None,
     module: str = PREDICTOR,
     warm: WarmPool | None = None,
+    on_refused: Callable[[Sequence[RefusedCall]], None] = lambda _: None,
 ) -> list[PredictionResult]:
     """Run the jobs. If a model crashes the process, the remaining jobs continue in a new process.
 
@@ -154,6 +157,7 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
         timeout: Seconds for one process; overrides `limits`.
         module: Module to start as `python -m MODULE REQUEST.json`.
         warm: Processes to fork from; if None, or if the fork fails, each process is started cold.
+        on_refused: Called at the end of each process with the system calls that it was refused.
 
     Returns:
         One result per job, in the order of the jobs.
@@ -163,7 +167,7 @@ def predict(  # noqa: PLR0913 — all by name, and most with a default
     """
     python, device = python or Path(sys.executable), device or Device("cpu")
     caps = limits or PredictionLimits()
-    call = _Call(isolation, python, device, threads, caps, timeout or caps.process_seconds, module, warm)
+    call = _Call(isolation, python, device, threads, caps, timeout or caps.process_seconds, module, warm, on_refused)
     results: dict[str, PredictionResult] = {}
     rows = {job.id: _rows(job.inputs) for job in jobs}
     if len(rows) != len(jobs) or not all(name.replace("-", "").replace("_", "").isalnum() for name in rows):
@@ -222,13 +226,14 @@ class _Call:
     timeout: float
     module: str
     warm: WarmPool | None
+    on_refused: Callable[[Sequence[RefusedCall]], None]
 
     def process(
         self, jobs: Sequence[PredictionJob], folder: Path, orders: Mapping[str, Order]
     ) -> tuple[Layout, Finished, Iterable[Answer]]:
         """Run one process over some jobs, with the images of each job in its order."""
         limits = self.limits
-        isolation = self.isolation.for_run()
+        isolation = self.isolation.for_run().for_notebook(())
         by_files = isolation.name in _BY_FILES
         most = sum(_LINE_BYTES + _most_bytes(len(order.given)) for order in orders.values())
         try:
@@ -260,6 +265,7 @@ class _Call:
                     cwd=cwd,
                     limits=bounds,
                     log=layout.log,
+                    calls=next(iter(keep), None),
                     confinement=confinement,
                     stdin=answers.descriptor,
                 )
@@ -268,9 +274,9 @@ class _Call:
                 return None
 
             budget = Budget(limits.memory_bytes, limits.processes, disk_bytes=limits.disk_bytes, folders=layout.written)
-            with AnswerSocket(folder / "answers", most) as answers:
+            with AnswerSocket(folder / "answers", most) as answers, self._listening(isolation) as keep:
                 finished = run_to_end(
-                    [str(self.python), "-m", self.module, asked],
+                    [str(self.python), *self._start(keep), asked],
                     isolation=isolation,
                     binds=binds,
                     env=layout.environment(self.python, self.device.environment(self.threads)),
@@ -282,6 +288,7 @@ class _Call:
                     starter=starter,
                     cores=self.threads,
                     stdin=answers.descriptor,
+                    keep=keep,
                 )
         except HarnessError as error:
             raise PredictorError(error.message, where=error.where, advice=error.advice) from error
@@ -293,6 +300,23 @@ class _Call:
             raise PredictorError(message, where=isolation.name, advice=MACHINE_ADVICE)
         found = answers_in_folder(layout.out, _LINE_BYTES) if by_files else answers.answers(_LINE_BYTES)
         return layout, finished, found
+
+    @contextmanager
+    def _listening(self, isolation: Isolation) -> Iterator[tuple[int, ...]]:
+        """Yield the descriptor that the process hands its refused calls over to; nothing if they are not reported."""
+        if isolation.call_filters is None:
+            yield ()
+            return
+        with closing(CallListener(isolation.call_filters, predictor=True)) as listener:
+            yield (listener.theirs.fileno(),)
+        if listener.calls:
+            self.on_refused(tuple(listener.calls.values()))
+
+    def _start(self, keep: Sequence[int]) -> list[str]:
+        """Return the arguments of Python that start the module."""
+        if not keep:
+            return ["-m", self.module]
+        return ["-c", _BOOTSTRAP.format(descriptor=keep[0], module=self.module)]
 
 
 def _request(jobs: Sequence[PredictionJob], layout: Layout, orders: Mapping[str, Order]) -> Request:

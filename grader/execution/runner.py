@@ -33,7 +33,7 @@ from grader.execution.sandbox.layout import Layout, copy_submission, make_layout
 from grader.execution.sandbox.load import CpuMeter, Load
 from grader.execution.sandbox.processes import MACHINE_ADVICE, end_tree, ended_from_outside, log_tail
 from grader.execution.sandbox.provisioner import SandboxPlan, Starter
-from grader.execution.sandbox.refusals import CallListener, advise_student, explain_refusals
+from grader.execution.sandbox.refusals import HAND_OVER, CallListener, advise_student, explain_refusals
 from grader.execution.sandbox.scratch import runtime_folder
 from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRefusedError
 from grader.execution.sandbox.watchdog import Budget, Watchdog
@@ -66,7 +66,6 @@ _FEWEST_THREADS = 256
 """A training with TensorFlow and 64 threads of the notebook have about 100 threads on two cores."""
 _SPARE_THREADS = 112
 _CONNECTION = "connection.json"
-_HAND_OVER = "from inside import calls; calls.hand_over({descriptor}); "
 # The student's folder comes last in `sys.path`, so that the student's files cannot shadow the kernel's imports.
 _BOOTSTRAP = (
     "import sys; sys.path[:] = [p for p in sys.path if p] + ['']; {hand_over}"
@@ -767,7 +766,7 @@ def _threads(settings: RunSettings) -> int:
 
 def _spec(request: ExecutionRequest, plan: SandboxPlan) -> KernelSpec:
     descriptor = None if plan.calls is None else plan.calls.theirs.fileno()
-    hand_over = "" if descriptor is None else _HAND_OVER.format(descriptor=descriptor)
+    hand_over = "" if descriptor is None else HAND_OVER.format(descriptor=descriptor)
     bootstrap = _BOOTSTRAP.format(module=request.kernel_module, hand_over=hand_over)
     return KernelSpec(
         argv=[str(request.python), "-c", bootstrap, "-f", "{connection_file}"],

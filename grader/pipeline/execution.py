@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from grader.execution.predict import PredictionJob, PredictionLimits, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, Progress, execute
 from grader.execution.sandbox.capacity import time_factor
 from grader.execution.sandbox.layout import digest_files, python_versions
+from grader.execution.sandbox.refusals import RefusedCall, explain_refusals
 from grader.execution.sandbox.scratch import scratch_folder
 from grader.facts.quick import as_quick
 from grader.facts.tasks import held_back_parts
@@ -204,7 +205,8 @@ class Executor:
             try:
                 self.listener(_word(attempt, "verifying"))
                 evidence = self._gather(outcome, notebook, filled, scratch)
-                evidence = evidence.model_copy(update={"remarks": _remarks(attempt.submission, outcome)})
+                remarks = (*_remarks(attempt.submission, outcome), *evidence.remarks)
+                evidence = evidence.model_copy(update={"remarks": remarks})
                 self.listener(_word(attempt, "grading"))
                 attempt.kept.write_evidence(attempt.name, evidence, filled=filled)
                 self.database.begin_replacing(attempt.submission.id, attempt.key, attempt=attempt.number)
@@ -289,10 +291,19 @@ class Executor:
             plans += tuple(plan for plan in planned if plan.format != "predictions")
         # The notebook was executed already, so no code of the student can know the seed.
         plans += tuple(held_back_plans(plans, held_back_parts(rubric), course.indexes, secrets.randbits(_SEED_BITS)))
-        results = (*self._predicted(plans, folder, scratch), *recorded_results(plans, arrays))
-        return apply_predictions(evidence, results, course.indexes)
+        refused: list[RefusedCall] = []
+        predicted = self._predicted(plans, folder, scratch, refused.extend)
+        results = (*predicted, *recorded_results(plans, arrays))
+        evidence = apply_predictions(evidence, results, course.indexes)
+        return evidence.model_copy(update={"remarks": tuple(explain_refusals(refused))})
 
-    def _predicted(self, plans: Sequence[PredictionPlan], folder: Path, scratch: Path) -> Iterator[PredictionResult]:
+    def _predicted(
+        self,
+        plans: Sequence[PredictionPlan],
+        folder: Path,
+        scratch: Path,
+        on_refused: Callable[[Sequence[RefusedCall]], None] = lambda _: None,
+    ) -> Iterator[PredictionResult]:
         """Run the predictor's sandbox on models of the evidence folder, with the inputs of each plan."""
         by_id = {plan.id: plan for plan in plans if plan.format != "predictions"}
         if not by_id:
@@ -329,6 +340,7 @@ class Executor:
             threads=self.bench.threads,
             limits=PredictionLimits.of(settings_of(self.course.loaded.rubric.run, self.bench)),
             warm=self.bench.warm,
+            on_refused=on_refused,
         )
         for answer in answers:
             plan = by_id[answer.id]

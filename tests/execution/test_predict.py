@@ -1,6 +1,7 @@
 """The predictor's sandbox, with NumPy code in place of untrusted models."""
 
 import os
+import shutil
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ from grader.execution.sandbox import layout
 from grader.execution.sandbox.isolation import Isolation
 from grader.execution.sandbox.load import Load
 from grader.execution.sandbox.processes import Finished, run_to_end
+from grader.execution.sandbox.refusals import RefusedCall, explain_refusals
+from grader.facts.language import english
+from grader.facts.system_calls import MACHINES, system_calls
 from grader.schema.errors import PredictorError
 from tests.support.says import ids, says
 
@@ -56,6 +60,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolation: Isolation) -
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "predictor.py").write_text(textwrap.dedent(STAND_IN))
+    shutil.copyfile(layout._INSIDE / "calls.py", package / "calls.py")
     monkeypatch.setattr(layout, "_INSIDE", package)
     images = np.arange(ROWS * 4, dtype="float32").reshape(ROWS, 2, 2)
     np.save(tmp_path / "x.npy", images)
@@ -69,6 +74,26 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolation: Isolation) -
         return predict(jobs, isolation=isolation, scratch=tmp_path / "scratch", **{"timeout": 30, **settings})
 
     return run
+
+
+@pytest.mark.parametrize("isolation", ["bubblewrap", "bubblewrap-userns", "none"], indirect=True)
+def test_refused_calls_of_a_model_are_reported_and_cost_nothing(ask: Predict, isolation: Isolation) -> None:
+    number = system_calls()["mount"].numbers[os.uname().machine] if os.uname().machine in MACHINES else 0
+    asks = f"import ctypes; refused = [ctypes.CDLL(None).syscall({number}, 0, 0, 0, 0, 0) for _ in range(2)]"
+    refused: list[RefusedCall] = []
+    results = ask(f"{asks}\nos._exit(3)", f"{asks}\nanswer['seconds'] = -refused[0]", on_refused=refused.extend)
+    assert [result.ok for result in results] == [False, True]
+    if isolation.for_notebook(()).call_filters is None:
+        assert not refused
+        return
+    assert results[1].seconds == 1
+    if not refused:
+        pytest.skip("another listener is installed, as in some containers")
+    assert {(call.name, call.count, call.cell) for call in refused} == {("mount", 2, None)}
+    (remark,) = explain_refusals(refused)
+    assert all(
+        word in english(remark) for word in ("`mount`", "4 times", "in the predictor", "a saved model or a library")
+    )
 
 
 @pytest.mark.parametrize("isolation", ["bubblewrap", "bubblewrap-userns", "none"], indirect=True)

@@ -141,6 +141,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
     starter: Callable[[Mapping[str, str], Confinement], subprocess.Popen[bytes] | None] = lambda *_: None,
     cores: int | None = None,
     stdin: int = subprocess.DEVNULL,
+    keep: Sequence[int] = (),
 ) -> Finished:
     """Run a program in a sandbox until it ends, runs out of time or exceeds its budget; then no process is left.
 
@@ -160,6 +161,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
             returns None if it is not available.
         cores: Cores that the program was promised; by default all cores of the machine.
         stdin: Descriptor of its standard input; nothing by default.
+        keep: Descriptors that the program gets in addition to its standard streams.
 
     Raises:
         SandboxError: The program cannot be started, or this machine ran out of memory or disk.
@@ -172,7 +174,7 @@ def run_to_end(  # noqa: PLR0913 — all by name; grouping them would only move 
         process = starter(marked, confinement)
         if process is None:
             wrapped = isolation.wrap(command, binds=binds, env=marked, cwd=cwd, limits=limits)
-            process = start(wrapped, log, mark, confinement, stdin=stdin)
+            process = start(wrapped, log, mark, confinement, keep, stdin)
     except BaseException:
         confinement.release()
         raise

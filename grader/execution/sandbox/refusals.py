@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grader.execution.sandbox.isolation import passed_on
@@ -22,7 +22,10 @@ from grader.facts.controls import replaced
 from grader.facts.system_calls import system_calls
 from grader.schema.message import Message, clauses, say, say_count
 
-__all__ = ["CallListener", "RefusedCall", "advise_student", "explain_refusals"]
+__all__ = ["HAND_OVER", "CallListener", "RefusedCall", "advise_student", "explain_refusals"]
+
+HAND_OVER = "from inside import calls; calls.hand_over({descriptor}); "
+"""Python code that a program starts with, so that a `CallListener` knows its refused calls."""
 
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101
 """SECCOMP_IOCTL_NOTIF_RECV and SECCOMP_IOCTL_NOTIF_SEND of linux/seccomp.h."""
@@ -49,8 +52,10 @@ class RefusedCall:
     program: str
     """Name of the process that made it first; the process chooses it."""
     cell: int | None
-    """Index of the notebook's cell that ran at the first refusal; None before the first cell."""
+    """Index of the notebook's cell that ran at the first refusal; None before the first cell and in the predictor."""
     count: int = 0
+    predictor: bool = False
+    """Whether the predictor was refused the call, and not the notebook."""
 
 
 @dataclass(slots=True)
@@ -64,6 +69,8 @@ class CallListener:
     """The filters to send: `reported`, then `plain`."""
     cell: Callable[[], int | None] = lambda: None
     """Returns the index of the running cell."""
+    predictor: bool = False
+    """Whether the sandbox is the predictor's."""
     calls: dict[str, RefusedCall] = field(default_factory=dict)
     """The refused calls by name, in the order of their first refusal."""
     listening: bool = field(default=False, init=False)
@@ -147,12 +154,13 @@ class CallListener:
         if name not in self.calls:
             if len(self.calls) >= _MOST_NAMES:
                 return
-            self.calls[name] = RefusedCall(name, _program_of(pid), self.cell())
+            self.calls[name] = RefusedCall(name, _program_of(pid), self.cell(), predictor=self.predictor)
         self.calls[name].count += 1
 
 
 def explain_refusals(calls: Sequence[RefusedCall]) -> list[Message]:
-    """Explain which calls were refused, and what a rubric can do about it."""
+    """Explain which calls were refused, and what a rubric can do about it; calls of several sandboxes are added up."""
+    calls = _added_up(calls)
     others = [call.name for call in calls[_SHOWN:]]
     more = [say("the sandbox also refused the system calls {names:list}", names=others)] if others else []
     return [*map(_explain, calls[:_SHOWN]), *more]
@@ -166,8 +174,15 @@ def advise_student(call: RefusedCall) -> Message:
     )
 
 
+def _added_up(calls: Sequence[RefusedCall]) -> list[RefusedCall]:
+    added: dict[tuple[str, bool], RefusedCall] = {}
+    for call in calls:
+        key = call.name, call.predictor
+        added[key] = replace(added[key], count=added[key].count + call.count) if key in added else call
+    return [*added.values()]
+
+
 def _explain(call: RefusedCall) -> Message:
-    place = say("before the first cell") if call.cell is None else say("{cell:cell}", cell=call.cell)
     refused = say_count(
         "the sandbox refused the system call {call:code} of the program {program:code} ({place})",
         "the sandbox refused the system call {call:code} of the program {program:code} {count:number} times "
@@ -175,17 +190,25 @@ def _explain(call: RefusedCall) -> Message:
         call.count,
         call=call.name,
         program=call.program,
-        place=place,
+        place=_place(call),
     )
-    return clauses(refused, _remedy(call.name))
+    return clauses(refused, _remedy(call))
 
 
-def _remedy(name: str) -> Message:
-    known = system_calls().get(name)
+def _place(call: RefusedCall) -> Message:
+    if call.predictor:
+        return say("in the predictor")
+    return say("before the first cell") if call.cell is None else say("{cell:cell}", cell=call.cell)
+
+
+def _remedy(call: RefusedCall) -> Message:
+    name, known = call.name, system_calls().get(call.name)
     if known is None:
         return say("this version of the grader does not know it")
     if known.rule == "allowed":
         return say("it is allowed, but not with these arguments")
+    if call.predictor:
+        return say("a saved model or a library made it, since no code of the notebook runs there")
     if known.rule == "never":
         return say("no rubric can allow it, because it could harm the machine")
     return say(

@@ -61,6 +61,10 @@ DISK_EVERY = 5
 """The folders are measured at every fifth poll, and so is the time that threads waited for a core."""
 _LONGEST_READING = 1.0
 """Seconds for reading the PSS of all processes."""
+_MOST_TABLES = 64 << 20
+"""Page tables of a process whose PSS is read, at least those of the whole budget. Linux goes through them to add up
+PSS, which takes seconds if they are large."""
+_PAGES_IN_TABLE = 512
 _MIB = 1 << 20
 _UNSEEN = frozenset({errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP})
 """Errors for a folder that exists but cannot be measured."""
@@ -185,7 +189,8 @@ def usage_of(
         if grouped is not None:
             return Usage(memory_bytes=grouped, processes=len(listed), threads=threads)
         ends = clock() + _LONGEST_READING
-        memory = sum(_proportional(process) for process in listed if clock() < ends)
+        most = max(_MOST_TABLES, budget.memory_bytes // _PAGES_IN_TABLE)
+        memory = sum(_proportional(process, most) for process in listed if clock() < ends)
     return Usage(memory_bytes=memory + tables, processes=len(listed), threads=threads)
 
 
@@ -426,9 +431,11 @@ def _with_descendants(root: int | psutil.Process, *, quick: bool) -> list[psutil
     return []
 
 
-def _proportional(process: psutil.Process) -> int:
+def _proportional(process: psutil.Process, most_tables: int) -> int:
+    """Read the PSS of a process; its resident memory if that is not possible or takes too long."""
     with suppress(psutil.Error, OSError, AttributeError):
-        return int(process.memory_full_info().pss)
+        if table_bytes([process]) <= most_tables:
+            return int(process.memory_full_info().pss)
     with suppress(psutil.Error, OSError):
         return int(process.memory_info().rss)
     return 0

@@ -12,6 +12,7 @@ import pytest
 
 import grader
 from grader.execution.runner import ExecutionOutcome
+from grader.execution.sandbox.filter_trial import FilterTrial, try_filter
 from grader.execution.sandbox.isolation import Isolation, ProcessLimits
 from grader.execution.sandbox.layout import make_layout
 from grader.execution.sandbox.other_user import OtherUser, probe_user
@@ -24,6 +25,7 @@ from grader.execution.sandbox.refusals import (
 )
 from grader.execution.sandbox.scratch import scratch_folder
 from grader.execution.sandbox.seccomp import can_report, kernel_filters
+from grader.execution.sandbox.unprotected import NoIsolation
 from grader.facts.language import english
 from grader.facts.system_calls import MACHINES, system_calls
 from tests.support.says import says
@@ -214,6 +216,20 @@ def test_messages_say_what_can_be_done() -> None:
     (often,) = explain_refusals([RefusedCall("mount", "sh", 0, 7)])
     assert "7 times" in english(often)
     assert "`mount`" in english(advise_student(RefusedCall("mount", "sh", 0, 7)))
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.parametrize("walls", ["bubblewrap", "bubblewrap-userns"], indirect=True)
+def test_a_trial_finds_out_whether_the_filter_works(walls: Isolation) -> None:
+    assert try_filter(walls, Path(sys.executable)).state in {"works", "unreported"}
+
+
+def test_a_trial_without_a_filter_says_that_calls_get_through() -> None:
+    assert try_filter(NoIsolation(), Path(sys.executable)) == FilterTrial("open")
+
+
+def test_a_trial_that_did_not_run_says_so(tmp_path: Path) -> None:
+    assert try_filter(NoIsolation(), tmp_path / "no-python").state == "unknown"
 
 
 # --- notebooks -------------------------------------------------------------------------------------------------------

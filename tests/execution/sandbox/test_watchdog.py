@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from grader.execution.sandbox import watchdog as watchdog_module
 from grader.execution.sandbox.watchdog import Budget, Usage, Watchdog, folder_usage, judge, tree, usage_of
 from tests.support.says import says
 from tests.support.waiting import until
@@ -76,6 +77,22 @@ print("ready", flush=True); sys.stdin.read()
         process.communicate(b"")
     assert resident > 280 << 20
     assert shared < 150 << 20
+
+
+def test_the_shares_of_a_process_with_large_page_tables_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[psutil.Process] = []
+
+    def refuse(process: psutil.Process) -> None:
+        read.append(process)
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "memory_full_info", refuse)
+    process = psutil.Process()
+    for tables, times in ((100 << 20, 0), (10 << 20, 1)):
+        monkeypatch.setattr(watchdog_module, "table_bytes", lambda _, tables=tables: tables)
+        used = usage_of([process], Budget(memory_bytes=1 << 20)).memory_bytes
+        assert used > tables + process.memory_info().rss // 2
+        assert len(read) == times
 
 
 def test_a_process_that_ended_has_no_tree() -> None:
