@@ -98,8 +98,8 @@ The filter is for bubblewrap and `--isolation user`, on x86-64 and ARM 64. A con
 ## If a call is refused
 
 The report and `grade.json` (`problems`) name the call, the program, the cell (or the predictor) and the number of
-refusals. If the cell failed, the student also reads which call was refused. Refusals never change points. If a package
-of the course needs a call on request, allow it in the rubric:
+refusals. If the cell failed, the student also reads which call was refused.. If a package of the course needs a call on
+request, allow it in the rubric:
 
 ```yaml
 run:

@@ -61,7 +61,8 @@ class AccuracyParams(WithModel):
     require_verified: bool = False
     """Count only an accuracy that the grader computed outside the student's process."""
     held_back: bool = False
-    """Also test the model on new images that were never in the notebook. `docs/trust.md` says how they are made."""
+    """Also test the model on new images, which the grader makes from training images after the notebook has ended.
+    `docs/trust.md` says how, and what they show."""
 
     @property
     def needs_dataset(self) -> bool:
@@ -231,10 +232,10 @@ def _on_held_back(fact: AccuracyFact) -> Message:
     """Report the accuracy on new images."""
     held_back = fact.held_back
     if held_back is None:
-        return say("It was not tested on new images that were never in the notebook, so a person must look at it.")
+        return say("It could not be tested on new images made by the grader, so a person must look at it.")
     return say(
-        "Of {count:number} new images that were never in the notebook, it classifies {accuracy:percent} correctly "
-        "(95 % interval {low:percent} to {high:percent}).",
+        "Of {count:number} new images, which the grader made from training images after the notebook had ended, "
+        "it classifies {accuracy:percent} correctly (95 % interval {low:percent} to {high:percent}).",
         count=held_back.total,
         accuracy=held_back.value,
         low=held_back.low,

@@ -312,7 +312,7 @@ def _with_held_back(fact: AccuracyFact, result: PredictionResult | None) -> Accu
     if doubt is None and fact.low - high > max(LARGE_DIFFERENCE, LARGE_PART * (1 - fact.value)):
         doubt = say(
             "it classifies {accuracy:percent} of the {split:split} images correctly, but only {held_back:percent} of "
-            "{count:number} new images that were never in the notebook",
+            "{count:number} new images, which the grader made from training images after the notebook had ended",
             accuracy=fact.value,
             split=fact.split,
             held_back=held_back.value,

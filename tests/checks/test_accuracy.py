@@ -435,8 +435,8 @@ def test_new_images_confirm_the_points_for_the_test_images() -> None:
     )
     assert says(
         finding.message,
-        "Of {count:number} new images that were never in the notebook, it classifies {accuracy:percent} correctly "
-        "(95 % interval {low:percent} to {high:percent}).",
+        "Of {count:number} new images, which the grader made from training images after the notebook had ended, "
+        "it classifies {accuracy:percent} correctly (95 % interval {low:percent} to {high:percent}).",
         accuracy=0.986,
     )
     assert judge(9_800, UNSEEN, held_back=NEW).fraction == pytest.approx(0.5)
