@@ -37,6 +37,10 @@ _BUFFER_SETTING = Path("/proc/sys/net/core/wmem_default")
 _DEFAULT_BUFFER = 212_992
 _LONGEST_READING = 1.0
 """Seconds for reading the mappings of all processes. A process that forks all the time keeps the reader waiting."""
+_ORDINARY_AREAS = 40_000
+"""Areas of memory of an ordinary notebook with its workers; a process that imported TensorFlow has about 2,000."""
+_AREA_BYTES = 200
+"""Linux needs 192 to 256 bytes for an area."""
 _IN_MEMORY = re.compile(rb"^\d+ \d+ (\S+) \S+ (/tmp|/dev/shm|/home/student) .* - (\S+) ", re.MULTILINE)
 """A mount of a folder that a sandbox can keep in memory: its device, the folder, and the type of its file system."""
 
@@ -53,13 +57,16 @@ class SharedPages(NamedTuple):
     """As Linux counts them."""
     possible: int
     """As many there may be in addition, because only root may read their number."""
+    areas: int = 0
+    """Linux's descriptions of the processes' areas of memory, beyond those of ordinary programs."""
 
 
 def shared_pages(processes: Iterable[psutil.Process], grown: int = 0) -> SharedPages:
     """Add up the pages that processes share without a named file.
 
     A process can drop such pages from its resident memory, and they still take memory. Only root may read their number.
-    For any other user it is at most the size of the mappings, and at most the growth of all shared memory.
+    For any other user it is at most the size of the mappings, and at most the growth of all shared memory. If reading
+    takes too long, the other processes are taken to have as many areas of memory as those that were read.
 
     Args:
         processes: The processes of a sandbox.
@@ -67,14 +74,19 @@ def shared_pages(processes: Iterable[psutil.Process], grown: int = 0) -> SharedP
     """
     sizes: dict[tuple[int, int], int] = {}
     unseen: dict[bytes, int] = {}
-    resident = 0
+    resident = areas = 0
     ends = time.monotonic() + _LONGEST_READING
-    for process in processes:
+    listed = list(processes)
+    count = len(listed)
+    for number, process in enumerate(listed):
         if time.monotonic() > ends:
+            count = number
             break
         resident += _status(process.pid).get("RssShmem", 0)
         with suppress(OSError):
-            for found in _UNNAMED.finditer(Path(f"/proc/{process.pid}/maps").read_bytes()):
+            content = Path(f"/proc/{process.pid}/maps").read_bytes()
+            areas += content.count(b"\n")
+            for found in _UNNAMED.finditer(content):
                 try:
                     facts = Path(f"/proc/{process.pid}/map_files/{found[1].decode()}").stat()
                     sizes[facts.st_dev, facts.st_ino] = facts.st_blocks * 512
@@ -85,7 +97,8 @@ def shared_pages(processes: Iterable[psutil.Process], grown: int = 0) -> SharedP
                     continue
     seen = sum(sizes.values())
     possible = min(sum(unseen.values()), max(0, grown))
-    return SharedPages(max(0, seen - resident), max(0, possible - max(0, resident - seen)))
+    more = max(0, areas * len(listed) // max(1, count) - _ORDINARY_AREAS) * _AREA_BYTES
+    return SharedPages(max(0, seen - resident), max(0, possible - max(0, resident - seen)), more)
 
 
 def machine_shared_bytes(source: Path = _MEMORY) -> int:

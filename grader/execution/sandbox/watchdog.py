@@ -353,7 +353,8 @@ class Watchdog(threading.Thread):
             if grouped is None:
                 grown = machine_shared_bytes() - self._shared_before
                 shared = shared_pages(processes, grown)
-                self._hidden, self._possible = shared.seen + buffer_bytes(processes), shared.possible
+                self._hidden = shared.seen + shared.areas + buffer_bytes(processes)
+                self._possible = shared.possible
         usage = replace(usage, memory_bytes=max(usage.memory_bytes + self._hidden, grouped or 0))
         if not with_disk:
             return usage

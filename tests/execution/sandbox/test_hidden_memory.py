@@ -43,6 +43,22 @@ print(flush=True); time.sleep(20)
 """
 
 
+AREAS = """
+import ctypes, os, time
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+place = libc.mmap(None, 30_000 * 16384, 0, 0x4022, -1, 0)
+for number in range(30_000): libc.mprotect(place + number * 16384, 4096, 1)
+reading, writing = os.pipe()
+for _ in range(7):
+    if os.fork() == 0: os.close(writing); os.read(reading, 1); os._exit(0)
+time.sleep(20)
+"""
+"""60,000 areas without pages in each of 8 processes: about 100 MiB."""
+
+
 def watched(code: str, megabytes: int) -> Watchdog:
     """Watch a program until it ends."""
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL) as process:
@@ -60,6 +76,7 @@ def watched(code: str, megabytes: int) -> Watchdog:
             SHARED, id="shared pages", marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root may see these")
         ),
         pytest.param(TABLES, id="page tables"),
+        pytest.param(AREAS, id="areas of memory"),
         pytest.param(SOCKETS, id="buffers of sockets"),
     ],
 )
@@ -90,7 +107,7 @@ def test_an_ordinary_program_has_next_to_no_hidden_memory() -> None:
         process.stdout.readline()
         members = tree(process)
         assert 0 < hidden_memory.table_bytes(members) < 2 * _MIB
-        assert hidden_memory.shared_pages(members) == (0, 0)
+        assert hidden_memory.shared_pages(members) == (0, 0, 0)
         assert hidden_memory.buffer_bytes(members) == 0
         assert hidden_memory.scratch_use(members) is None  # it has no root of its own
         process.kill()
