@@ -133,6 +133,41 @@ def impersonation_by_zip(folder: Path, _: Course) -> Sequence[Sequence[str | Pat
     return [["submissions", one, other]]
 
 
+@_command(
+    "Take another student's place by the same name in other letters: composed, decomposed, large and small.",
+    says=(r"is claimed by 4 submissions",),
+)
+def names_in_other_forms(folder: Path, _: Course) -> Sequence[Sequence[str | Path]]:
+    for name in ("Zo\u00eb", "Zoe\u0308", "ZO\u00cb", "Zoe."):
+        (folder / "class" / name).mkdir(parents=True)
+        (folder / "class" / name / "x.ipynb").write_bytes(_code("1"))
+    return [["submissions", folder / "class"]]
+
+
+@_command(
+    "Keep the whole class from being graded by times, numbers and names in the metadata that are none.",
+    codes=(0,) * 5,
+    says=(r"submission_1", r"submission_2"),
+)
+def strange_values_in_metadata(folder: Path, _: Course) -> Sequence[Sequence[str | Path]]:
+    texts = (
+        "submission_1:\n  :created_at: 2024-01-01 10:00:00 +99:99\n",
+        f"submission_1:\n  :score: 1{'0' * 100_000}\n",
+        "submission_1: &a\n  :submitters: *a\n",
+        "submission_1:\n  :submitters:\n  - [1, 2]\n  - null\n  - :name: [x]\n    :sid: {a: b}\n",
+        "? [1, {a: b}]\n: 1\nsubmission_1: !!binary '='\n",
+    )
+    commands: list[Sequence[str | Path]] = []
+    for number, text in enumerate(texts):
+        members = {
+            "submission_metadata.yml": text.encode(),
+            "submission_1/x.ipynb": _code("1"),
+            "submission_2/x.ipynb": _code("1"),
+        }
+        commands.append(["submissions", _zip(folder / f"class-{number}.zip", members)])
+    return commands
+
+
 @_command("Keep the whole class from being graded by a date that does not exist.", says=(r"\ba\b", r"\bb\b"))
 def date_in_metadata(folder: Path, _: Course) -> Sequence[Sequence[str | Path]]:
     members = {
