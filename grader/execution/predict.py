@@ -479,7 +479,7 @@ def _check_started(finished: Finished, answers: Mapping[str, object], log: Path)
         PredictorError: The predictor did not start.
     """
     tail = log_tail(log)
-    signs = ("bwrap: ", "prlimit: ", "setpriv: ", "No module named")
+    signs = ("bwrap: ", "prlimit: ", "setpriv: ", "No module named", "in hand_over")
     if not answers and finished.exit_code in (1, 125, 126, 127) and any(sign in tail for sign in signs):
         message = f"the predictor did not start (exit code {finished.exit_code}): {tail[-500:]}"
         raise PredictorError(message)
