@@ -29,7 +29,7 @@ from .artefacts import Keeper
 from .batches import batch_size_of, fixed_rows, rows_of_batch
 from .budget import FitBudget, fit_status, thin
 from .calls import CallWatch
-from .fingerprints import averaged, sample
+from .fingerprints import averaged, sample, statistical
 from .loops import LoopWatch
 from .model_book import Entry, ModelBook
 
@@ -74,8 +74,11 @@ class FitRun:
         skips: Whether a quick run leaves out the rest of the running epoch.
         capped: Whether a quick run leaves out the rest of the epochs.
         marked: Whether the weights at the last batch of the running epoch are known.
-        hooked: Whether the student's callbacks run after single batches.
-        sample: Then, some values of the weights after the last batch.
+        hooked: Whether the student's callbacks run at single batches.
+        sample: Some values of the weights at the start, after the last batch of an epoch, and if `hooked` after each
+            batch.
+        averages: Layer → digest of its moving averages at the same times, but not after single batches.
+        exchanged: Layers with weights that something else than this training has put there during the training.
         sequences: Keras's adapters of the `Sequence` objects in this training of a quick run.
     """
 
@@ -104,6 +107,8 @@ class FitRun:
     marked: bool = False
     hooked: bool = False
     sample: bytes = b""
+    averages: dict[str, str] = field(default_factory=dict)
+    exchanged: set[str] = field(default_factory=set)
     sequences: list[Any] = field(default_factory=list)
     history: dict[str, list[Any]] = field(default_factory=dict)
     rates: list[float | None] = field(default_factory=list)
@@ -328,6 +333,7 @@ class FitWatch:
             event["trainable"] = event["trainable"] or trainable_mask(run.model)
             event["digests"] = run.digests = digests(run.model)
             self._keeper.fingerprints.training_begun(run.entry.id, run.digests)
+            run.sample, run.averages = sample(run.model), averaged(run.model)
             event["epochs"], event["steps"], event["device"] = run.asked, run.batches, device()
             run.event = self._recorder.log.write(event)
 
@@ -358,11 +364,25 @@ class FitWatch:
                 run.step_rates.append(run.rate)
             if len(run.step_rates) >= 2 * MAX_STEP_RATES:
                 run.step_rates, run.stride = run.step_rates[::2], run.stride * 2
+        if not run.in_epoch or run.hooked:
+            self._compare(run)
         run.steps += run.per_call
         run.in_epoch += run.per_call
         if self._recorder.session.quick and run.in_epoch >= quick.STEPS and run.in_epoch != run.batches:
             self._skip(run)
         return run.budget.ends_now(run.elapsed)
+
+    def _compare(self, run: FitRun) -> None:
+        """Find weights that the student's code changed since the last batch, and that are not those of an epoch."""
+        before, run.sample = run.sample, b""
+        if before and before != sample(run.model):
+            now = digests(run.model)
+            layers = now.keys() - statistical(run.model)
+            unexplained = self._keeper.fingerprints.unexplained(run.entry.id, {name: now[name] for name in layers})
+            run.exchanged = set(unexplained)
+        if run.averages and not run.in_epoch:
+            averages = averaged(run.model)
+            run.exchanged.update(name for name, digest in run.averages.items() if averages.get(name) != digest)
 
     def _skip(self, run: FitRun) -> None:
         """Leave out the rest of the running epoch; `_resumer_class` continues with the next one."""
@@ -417,8 +437,11 @@ class FitWatch:
         if run.marked or not run.steps or changed:
             return
         run.marked = True
-        for now in (digests(run.model), averaged(run.model)):
-            self._keeper.fingerprints.made(run.digests, now)
+        averages = averaged(run.model)
+        for before, now in ((run.digests, digests(run.model)), (run.averages or run.digests, averages)):
+            made = {name: digest for name, digest in now.items() if name not in run.exchanged}
+            self._keeper.fingerprints.made(before, made)
+        run.sample, run.averages = sample(run.model), averages
 
     def batch_ended(self, run: FitRun) -> None:
         """Note some of the weights after a batch, and all of them after the last batch as far as it is known."""
@@ -590,8 +613,8 @@ def _marker_class(base: type) -> Callable[[FitWatch, FitRun], Any]:
 
 
 def _hooks_batches(callback: Any, base: type) -> bool:
-    """Whether a callback does something after each batch."""
-    names = ("on_train_batch_end", "on_batch_end")
+    """Whether a callback does something at each batch."""
+    names = ("on_train_batch_begin", "on_batch_begin", "on_train_batch_end", "on_batch_end")
     return any(
         getattr(type(callback), name, None) is not getattr(base, name) or name in getattr(callback, "__dict__", {})
         for name in names

@@ -157,6 +157,47 @@ def _(m):
         def on_train_end(self, logs=None):
             self.model.weights[-1].assign(np.full(3, 5.0)) if self.model.weights[-1].shape == (3,) else fill(self.model)
     fit(m, callbacks=[Assign()])
+class Twice(Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            self.model.set_weights(self.best)
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 0:
+            self.best = self.model.get_weights()
+
+@case("honest return to an earlier epoch")
+def _(m): fit(m, callbacks=[Twice()])
+@case("honest first weights again")
+def _(m):
+    first = Twice(); first.best = m.get_weights(); first.on_epoch_end = lambda *_, **__: None
+    fit(m, callbacks=[first])
+@case("honest use of the model between epochs")
+def _(m):
+    use = lambda epoch, logs: [m.predict(x, verbose=0), m(x, training=True), m.evaluate(x, y, verbose=0)]
+    fit(m, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=use, on_epoch_end=use)])
+@case("honest callback for batches")
+def _(m):
+    use = lambda batch, logs: m(x, training=True)
+    m = net(optimizers.Adam(use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=3))
+    fit(m, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=use, on_train_batch_begin=use)])
+    return m
+@case("filled before an epoch")
+def _(m): fit(m, callbacks=[when("on_epoch_begin")])
+@case("filled before a batch")
+def _(m): fit(m, callbacks=[when("on_train_batch_begin")])
+@case("filled before the last batches")
+def _(m):
+    class Last(Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 2: fill(self.model)
+    fit(m, callbacks=[Last()])
+@case("filled averages of an optimizer")
+def _(m):
+    class Average(Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            for average in getattr(self.model.optimizer, "_model_variables_moving_average", None) or ():
+                average.assign(np.full(average.shape, next(values)))
+    m = net(optimizers.Adam(use_ema=True, ema_momentum=0.9)); fit(m, callbacks=[Average()]); return m
 @case("filled after a loop")
 def _(m): loop(m); fill(m)
 @case("filled and trained with a rate of zero")
