@@ -6,7 +6,7 @@ from. Without the file, or if it is damaged or of another version of the grader,
 
 import hashlib
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -17,10 +17,11 @@ from grader.pipeline.course import Course
 from grader.report.fragments import Fragments
 from grader.schema.base import Document
 from grader.schema.errors import ArtefactError
-from grader.schema.grade import Grade
+from grader.schema.grade import AUDIENCES, Audience, Grade
 from grader.store.files import sha256_or_empty
 from grader.store.fragments import FragmentFile
-from grader.store.results import ResultsFolder
+from grader.store.results import ResultsFolder, large_parts
+from grader.store.seal import SEAL, seal_of, sorted_text
 
 __all__ = ["KeptWork"]
 
@@ -56,11 +57,18 @@ class KeptWork:
         self._name = name
         self._parts: Parts | None = None
         self._fragments: Fragments | None = None
+        self.known: Mapping[int, Any] = {}
+        """The JSON values of the parts of the stored grade that are used again, by the identity of the part."""
+
+    @cached_property
+    def content(self) -> bytes:
+        """The content of the stored `grade.json`; empty if there is none, or none can be read."""
+        return self._out.grade_content(self._name) or b""
 
     @cached_property
     def data(self) -> Any:
         """The JSON values of the stored `grade.json`; None if there is none, or none can be read."""
-        return self._out.grade_data(self._name)
+        return self._out.grade_values(self.content) if self.content else None
 
     @cached_property
     def grade(self) -> Grade | None:
@@ -86,6 +94,7 @@ class KeptWork:
             and self.grade is not None
         ):
             self._parts = Parts.restore(known.parts, self.grade, self._course.field_digests)
+            self.known = {id(part): values for part, values in large_parts(self.grade, self.data)}
         else:
             self._parts = Parts()
         return self._parts
@@ -100,6 +109,38 @@ class KeptWork:
                 else Fragments()
             )
         return self._fragments
+
+    def sealed(self, new: Grade, data: dict[str, Any]) -> dict[str, Any]:
+        """Add the seal to the JSON values of a grade.
+
+        Args:
+            new: The grade.
+            data: Its JSON values without a seal.
+        """
+        fragments, texts = self.fragments(), dict[int, bytes]()
+        large = list(large_parts(new, data))
+        fragments.know(large)
+        for part, values in large:
+            texts[id(values)] = fragments.content(fragments.key("sorted", part), partial(sorted_text, values))
+        return {**data, SEAL: seal_of(data, texts)}
+
+    def digests_with(self, content: bytes, pages: Mapping[Audience, bytes]) -> Mapping[str, str]:
+        """Return what `ResultsFolder.standing` returns once files are written; empty if that is unknown.
+
+        Args:
+            content: The content of `grade.json`.
+            pages: The content of both editions of the report.
+        """
+        known = self._digests
+        if not known or len(pages) < len(AUDIENCES):
+            return {}
+        written = {self._out.grade_path(self._name).name: content}
+        written |= {self._out.report_path(self._name, audience).name: page for audience, page in pages.items()}
+        return {
+            self._out.evidence_path(self._name).name: known["evidence"],
+            self._out.executed_path(self._name).name: known["notebook"],
+            **{name: hashlib.sha256(text).hexdigest() for name, text in written.items()},
+        }
 
     def store(self, new: Grade, content: bytes = b"") -> None:
         """Store the parts that are new, before the grade is written.
@@ -144,7 +185,7 @@ class KeptWork:
             digests = {
                 "evidence": sha256_or_empty(out.evidence_path(name)),
                 "notebook": sha256_or_empty(out.executed_path(name)),
-                "grade": sha256_or_empty(out.grade_path(name)),
+                "grade": hashlib.sha256(self.content).hexdigest() if self.content else "",
             }
         except ArtefactError:
             return {}

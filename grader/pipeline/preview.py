@@ -33,7 +33,7 @@ from grader.pipeline.regrade import (
 )
 from grader.schema.grade import Grade
 from grader.schema.judgement import ReviewGrade
-from grader.store.results import ResultsFolder, grade_data
+from grader.store.results import ResultsFolder, unsealed_data
 
 __all__ = [
     "BINS",
@@ -212,7 +212,7 @@ def _previewed_one(room: Room, name: str) -> Previewed | None:
     work = KeptWork(room.course, room.out, name)
     old, source = work.data, source_of(room, name, work.data, trusted=work.is_by_grader)
     own = with_kept_parts(room, work, name)
-    result = attempted(own, source, lambda new, _: difference(work, new, grade_data(new)))
+    result = attempted(own, source, lambda new, _: difference(work, new, unsealed_data(new, work.known)))
     if result is None:
         return None
     stored = old if isinstance(old, dict) else {}

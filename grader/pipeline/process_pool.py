@@ -93,9 +93,11 @@ def _begin(work: Callable[[Sequence[str]], Any], parent: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     # The pool terminates its workers with SIGTERM; replace the handler inherited from the parent.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # Inherited objects are never garbage, and a collection would copy their memory pages.
+    # Inherited objects are never garbage, and a collection would copy their memory pages. The worker collects its own
+    # garbage after each chunk, when nearly everything is garbage; in between, each collection would walk over documents
+    # that are in use.
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.disable()
 
 
 def _end_with(parent: int) -> None:
@@ -108,4 +110,6 @@ def _do(chunk: Sequence[str]) -> Any:
     if _work is None:
         msg = "the worker has no function"
         raise RuntimeError(msg)
-    return _work(chunk)
+    answer = _work(chunk)
+    gc.collect()
+    return answer

@@ -56,8 +56,8 @@ from grader.schema.message import Message
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database, ExecutionKey, ExecutionRow, GradingRow, StandingRow, grading_row
-from grader.store.files import Batch
-from grader.store.results import ResultsFolder, as_stored, grade_bytes, grade_data
+from grader.store.files import Batch, encoded
+from grader.store.results import ResultsFolder, as_stored, grade_bytes, grade_data, unsealed_data
 from grader.store.seal import SEAL, is_edited, is_sealed_stamp
 
 __all__ = [
@@ -132,6 +132,8 @@ class _Regraded:
     """Whether somebody had edited its `grade.json` by hand."""
     standing: StandingRow | None = None
     """The status of its files, so that the next regrade does not open them; None if it must."""
+    stamp: SubmissionStamp | None = None
+    """The submission in the grade, until its files are written."""
 
 
 @dataclass(slots=True)
@@ -402,7 +404,8 @@ def unchanged(room: Room, name: str) -> tuple[Grade, GradingRow] | None:
 
 def _regraded(grade: Grade, row: GradingRow, course: Course) -> _Regraded:
     counted = tuple(sorted(counted_attempts(grade)))
-    return _Regraded(Outcome(row_of(grade, course.ranked_by), counted, grade.review), row)
+    outcome = Outcome(row_of(grade, course.ranked_by), counted, grade.review)
+    return _Regraded(outcome, row, stamp=grade.submission)
 
 
 def _basis(room: Room, name: str, data: Any) -> str:
@@ -415,17 +418,16 @@ def _basis(room: Room, name: str, data: Any) -> str:
 
 def _with_basis(room: Room, one: _Regraded) -> _Regraded:
     """Add the digest of its inputs to the row of a grade that was just written, and the status of its files."""
-    name, row, data = one.grading.submission, one.grading, room.out.grade_data(one.grading.submission)
+    name, row, stamp = one.grading.submission, one.grading, one.stamp
     if not row.basis:
-        row = replace(row, basis=_basis(room, name, data))
-    if row.status != "graded" or not row.basis:
-        return replace(one, grading=row)
+        row = replace(row, basis=_basis(room, name, room.out.grade_data(name)))
+    if row.status != "graded" or not row.basis or stamp is None:
+        return replace(one, grading=row, stamp=None)
     try:
-        stamp = SubmissionStamp.model_validate(data["submission"])
         standing = standing_row(stamp, row.basis, one.outcome, room.course, room.out)
-    except (TypeError, KeyError, ValueError):
+    except ValueError:  # lone surrogates
         standing = None
-    return replace(one, grading=row, standing=standing)
+    return replace(one, grading=row, standing=standing, stamp=None)
 
 
 def _regrade_one(room: Room, name: str, batch: Batch, changed: list[Changed]) -> _Regraded | None:
@@ -435,10 +437,10 @@ def _regrade_one(room: Room, name: str, batch: Batch, changed: list[Changed]) ->
     result = attempted(own, source, lambda new, evidence: _written(work, new, evidence, own, batch))
     if result is None:
         return None
-    new, changes = result
-    if changes is not None:
-        changed.append(changes)
-    return replace(_regraded(new, grading_row(new), room.course), edited=source.edited)
+    new, written = result
+    if written.changes is not None:
+        changed.append(written.changes)
+    return replace(_regraded(new, grading_row(new, written.basis), room.course), edited=source.edited)
 
 
 def with_kept_parts(room: Room, work: KeptWork, name: str) -> Room:
@@ -536,22 +538,38 @@ def _judged(room: Room, source: Source) -> tuple[Grade | None, Evidence | None]:
     return room.judge(submission, evidence, course, course.lacking(evidence, noted, executes=False)), evidence
 
 
-def _written(work: KeptWork, new: Grade, evidence: Evidence | None, room: Room, batch: Batch) -> Changed | None:
-    """Write the reports and then the grade, unless they are current; return the changes."""
-    name, data, course, out = new.submission.id, grade_data(new), room.course, room.out
-    # Compare JSON values first: they are usually equal, and then no bytes are needed.
-    content = b"" if data == work.data else grade_bytes(data)
-    same = not content or out.says(name, content)
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The result of writing a grade and its reports."""
+
+    changes: Changed | None = None
+    basis: str = ""
+    """Digest of the grade's inputs and files; empty if they have to be read for it."""
+
+
+def _written(work: KeptWork, new: Grade, evidence: Evidence | None, room: Room, batch: Batch) -> _Written:
+    """Write the reports and then the grade, unless they are current."""
+    name, data, course, out = new.submission.id, unsealed_data(new, work.known), room.course, room.out
+    # Compare JSON values first: if they are equal, no bytes are needed.
+    content = work.content
+    if not work.is_by_grader or {**data, SEAL: None} != {**work.data, SEAL: None}:
+        sealed = work.sealed(new, data)
+        content = content if sealed == work.data else grade_bytes(sealed)
+    same = content == work.content
     if same and out.has_reports(name) and _speaks(out, name, course):
         work.store(new)
-        return None
-    for audience, page in reports_of(new, evidence, course, out, work).items():
+        return _Written()
+    pages = {audience: encoded(page) for audience, page in reports_of(new, evidence, course, out, work).items()}
+    for audience, page in pages.items():
         batch.add(out.report_path(name, audience), page)
     work.store(new, b"" if same else content)
-    if same:
-        return None
-    batch.add(out.grade_path(name), content)
-    return difference(work, new, data)
+    if not same:
+        batch.add(out.grade_path(name), content)
+    digests = {} if AttemptsFolder(out, name).exists() else work.digests_with(content, pages)
+    return _Written(
+        changes=None if same else difference(work, new, data),
+        basis=basis_of(new.submission, course, out, digests) if digests else "",
+    )
 
 
 def _speaks(out: ResultsFolder, name: str, course: Course) -> bool:
@@ -569,7 +587,7 @@ def difference(work: KeptWork, new: Grade, data: Mapping[str, Any]) -> Changed |
     """
     if isinstance(work.data, dict) and _same_but_for_the_rubric(work.data, data):
         return None
-    return changes_of(work.grade, as_stored(new, work.grade))
+    return changes_of(work.grade, as_stored(new, work.known))
 
 
 def _same_but_for_the_rubric(old: Mapping[str, Any], data: Mapping[str, Any]) -> bool:

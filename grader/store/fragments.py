@@ -57,13 +57,14 @@ class FragmentFile:
         if not new:
             return
         records = b"".join(_record(key, part) for key, part in new.items())
-        kept = {key: part for key in used if key not in new and (part := self.get(key)) is not None}
-        unused = len(self._content) - sum(map(len, kept.values()))
+        places = [self._places[key] for key in used if key not in new and key in self._places]
+        unused = len(self._content) - sum(end - start for start, end, _ in places)
         with suppress(OSError):
             if self._content and unused <= _SPARE:
                 # The end of the file may be half a part.
                 _append(self._path, b"\n" + records)
             else:
+                kept = {key: part for key in used if key not in new and (part := self.get(key)) is not None}
                 whole = _HEAD + b"".join(_record(key, part) for key, part in kept.items()) + records
                 _write(self._path, whole)
 

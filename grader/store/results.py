@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -43,7 +44,9 @@ __all__ = [
     "as_stored",
     "grade_bytes",
     "grade_data",
+    "large_parts",
     "stored_form",
+    "unsealed_data",
 ]
 
 _Kind = TypeVar("_Kind", bound=Document)
@@ -59,6 +62,7 @@ _FRAGMENTS_FILE = "rendered.parts"
 LARGE_LISTS = ("criteria", "models", "diagnostics")
 LARGE_PARTS = ("execution", "reference", "attempts")
 """The parts of a grade that are converted one by one; the others are small."""
+_WITHOUT_LARGE_PARTS: Mapping[str, Any] = {**dict.fromkeys(LARGE_LISTS, ()), **dict.fromkeys(LARGE_PARTS)}
 _HEAD = 8192
 _PIECE = 1 << 18
 _START_OF_PAGE = 512
@@ -348,8 +352,20 @@ class ResultsFolder:
 
     def grade_data(self, submission: str) -> Any:
         """Return a submission's `grade.json` as unvalidated JSON values; None if it is missing or unreadable."""
+        content = self.grade_content(submission)
+        return None if content is None else self.grade_values(content)
+
+    def grade_content(self, submission: str) -> bytes | None:
+        """Return the content of a submission's `grade.json`; None if it is missing or cannot be read."""
         try:
-            return _read_document(self.grade_path(submission), GRADE_VERSION)
+            return _read(self.grade_path(submission))
+        except ArtefactError:
+            return None
+
+    def grade_values(self, content: bytes) -> Any:
+        """Return the content of a `grade.json` as unvalidated JSON values; None if it is damaged."""
+        try:
+            return _values_of(content, GRADE_VERSION, self.root)
         except ArtefactError:
             return None
 
@@ -494,8 +510,44 @@ def grade_data(grade: Grade) -> dict[str, Any]:
 
     NaN and infinity become None, tuples become lists.
     """
-    data = _json_values(_plain(grade))
+    data = unsealed_data(grade)
     return {**data, SEAL: seal_of(data)}
+
+
+def unsealed_data(grade: Grade, known: Mapping[int, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """Convert a grade to JSON values as `grade.json` stores them, without its seal; see `grade_data`.
+
+    Args:
+        grade: The grade.
+        known: The JSON values of some of its large parts, by the identity of the part; see `large_parts`.
+    """
+    rest = grade.model_copy(update=_WITHOUT_LARGE_PARTS)
+    data = _json_values(_plain(rest))
+    for name in LARGE_LISTS:
+        data[name] = [_part_data(part, known) for part in getattr(grade, name)]
+    for name in LARGE_PARTS:
+        part = getattr(grade, name)
+        data[name] = None if part is None else _part_data(part, known)
+    return data
+
+
+def _part_data(part: Document, known: Mapping[int, Any]) -> Any:
+    data = known.get(id(part))
+    return _json_values(_plain(part)) if data is None else data
+
+
+def large_parts(grade: Grade, data: Mapping[str, Any]) -> Iterator[tuple[Document, Any]]:
+    """List the large parts of a grade with their JSON values.
+
+    Args:
+        grade: The grade.
+        data: Its JSON values.
+    """
+    for name in LARGE_LISTS:
+        yield from zip(getattr(grade, name), data.get(name, ()), strict=True)
+    for name in LARGE_PARTS:
+        if (part := getattr(grade, name)) is not None:
+            yield part, data[name]
 
 
 def grade_bytes(data: Mapping[str, Any]) -> bytes:
@@ -512,23 +564,26 @@ def grade_bytes(data: Mapping[str, Any]) -> bytes:
 
 def stored_form(document: _Kind) -> _Kind:
     """Return a part of a grade as it is read again after it was stored."""
-    return type(document).model_validate(json.loads(grade_bytes(_finite(_plain(document)))))
+    plain = _plain(document)
+    try:
+        text = to_json(plain, inf_nan_mode="null")
+    except PydanticSerializationError:  # lone surrogates
+        text = grade_bytes(_finite(plain))
+    return type(document).model_validate(from_json(text))
 
 
-def as_stored(new: Grade, old: Grade | None = None) -> Grade:
+def as_stored(new: Grade, known: Mapping[int, Any] = MappingProxyType({})) -> Grade:
     """Return a grade as it is read again after it was stored.
 
     Args:
         new: The grade.
-        old: A grade that was read; its own parts in the new grade are already in this form.
+        known: The large parts that were read from a stored grade, by identity; they are already in this form.
     """
-    kept = {id(part) for name in LARGE_LISTS for part in getattr(old, name, ())}
-    kept |= {id(getattr(old, name, None)) for name in LARGE_PARTS}
 
     def form(part: Document | None) -> Document | None:
-        return part if part is None or id(part) in kept else stored_form(part)
+        return part if part is None or id(part) in known else stored_form(part)
 
-    rest = stored_form(new.model_copy(update={**dict.fromkeys(LARGE_LISTS, ()), **dict.fromkeys(LARGE_PARTS)}))
+    rest = stored_form(new.model_copy(update=_WITHOUT_LARGE_PARTS))
     lists = {name: tuple(map(form, getattr(new, name))) for name in LARGE_LISTS}
     return rest.model_copy(update={**lists, **{name: form(getattr(new, name)) for name in LARGE_PARTS}})
 
@@ -585,6 +640,12 @@ def _finite(value: Any) -> Any:
 
 def _read_document(path: Path, version: int) -> Any:
     """Read a stored JSON document and check its version; return None if the file does not exist."""
+    text = _read(path)
+    return None if text is None else _values_of(text, version, path)
+
+
+def _read(path: Path) -> bytes | None:
+    """Read a stored document; return None if the file does not exist."""
     try:
         if not path.is_file():
             return None
@@ -592,12 +653,19 @@ def _read_document(path: Path, version: int) -> Any:
         if size > _LARGEST_DOCUMENT:
             msg = f"the file is too large ({size / 2**20:,.0f} MiB)"
             raise ArtefactError(msg, where=str(path))
-        content = _parsed(path.read_bytes())
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        msg = f"cannot read the file ({reason or error})"
+        raise ArtefactError(msg, where=str(path)) from error
+
+
+def _values_of(text: bytes, version: int, path: Path) -> Any:
+    """Parse a stored JSON document and check its version."""
+    try:
+        content = _parsed(text)
     except (ValueError, RecursionError) as error:
         msg = f"the file is damaged ({str(error)[:200]})"
-        raise ArtefactError(msg, where=str(path)) from error
-    except OSError as error:
-        msg = f"cannot read the file ({error.strerror or error})"
         raise ArtefactError(msg, where=str(path)) from error
     stored_version = content.get("version") if isinstance(content, dict) else None
     if stored_version != version:
