@@ -1,7 +1,7 @@
 """Use again what was computed and rendered for a submission before, as far as its inputs are equal.
 
-A file next to the evidence has rendered parts of the pages, and a record of what each part of the grade was computed
-from. Without the file, or if it is damaged or of another version of the grader, everything is made again.
+Two files next to the evidence have rendered parts of the pages, and a record of what each part of the grade was
+computed from. Without a file, or if it is damaged or of another version of the grader, everything is made again.
 """
 
 import hashlib
@@ -20,13 +20,15 @@ from grader.schema.errors import ArtefactError
 from grader.schema.grade import AUDIENCES, Audience, Grade
 from grader.store.files import sha256_or_empty
 from grader.store.fragments import FragmentFile
-from grader.store.results import ResultsFolder, large_parts
+from grader.store.results import ResultsFolder, large_parts, lazy_grade
 from grader.store.seal import SEAL, seal_of, sorted_text
 
 __all__ = ["KeptWork"]
 
 _RECORD: Final = hashlib.blake2b(b"parts of the grade", digest_size=16).hexdigest()
-"""Key of the record in the file."""
+"""Key of the record in its file."""
+_SPARE: Final = 16 << 10
+"""Size in bytes of old records that are tolerated in the file."""
 
 
 class _Record(Document):
@@ -74,23 +76,31 @@ class KeptWork:
     def grade(self) -> Grade | None:
         """The stored grade, even if somebody edited it; None if there is none, or none can be read."""
         try:
-            return None if self.data is None else Grade.model_validate(self.data)
+            if self.data is None:
+                return None
+            return lazy_grade(self.data) if self._is_current else Grade.model_validate(self.data)
         except ValidationError:
             return None
 
     @property
     def is_by_grader(self) -> bool:
         """Whether the stored grade is known to be as the grader wrote it, by the digest of its file."""
-        return self._record is not None and self._record.grade == self._digests.get("grade")
+        known = self._record
+        return known is not None and self._evidence_digest != "" and known.grade == self._grade_digest
+
+    @cached_property
+    def _is_current(self) -> bool:
+        """Whether the stored grade is as this version of the grader wrote it."""
+        known = self._record
+        return known is not None and self.is_by_grader and known.renderer == self._course.renderer
 
     def parts(self) -> Parts:
         """Return the parts of the stored grade, for the next grading of the stored evidence."""
         known = self._record
         if (
             known is not None
-            and self.is_by_grader
-            and known.renderer == self._course.renderer
-            and known.evidence == self._digests["evidence"]
+            and self._is_current
+            and known.evidence == self._evidence_digest
             and self.grade is not None
         ):
             self._parts = Parts.restore(known.parts, self.grade, self._course.field_digests)
@@ -153,11 +163,9 @@ class KeptWork:
         if not digests:
             return
         record = self._new_record(new, hashlib.sha256(content).hexdigest() if content else digests["grade"])
-        added = dict(fragments.new)
+        self._file.store(fragments.used, fragments.new)
         if record is not None and record != self._record:
-            added[_RECORD] = to_json(record)
-        if fragments.used or record is not None:
-            self._file.store({**fragments.used, _RECORD: None}, added)
+            self._record_file.store((_RECORD,), {_RECORD: to_json(record)})
 
     def _new_record(self, new: Grade, digest: str) -> _Record | None:
         parts = None if self._parts is None else self._parts.record(new, self._course.field_digests)
@@ -170,23 +178,35 @@ class KeptWork:
         return FragmentFile(self._out.fragments_path(self._name))
 
     @cached_property
+    def _record_file(self) -> FragmentFile:
+        return FragmentFile(self._out.record_path(self._name), spare=_SPARE)
+
+    @cached_property
     def _record(self) -> _Record | None:
-        stored = self._file.get(_RECORD)
+        stored = self._record_file.get(_RECORD)
         try:
             return None if stored is None else _Record.model_validate(from_json(stored))
         except ValueError:
             return None
 
     @cached_property
+    def _grade_digest(self) -> str:
+        return hashlib.sha256(self.content).hexdigest() if self.content else ""
+
+    @cached_property
+    def _evidence_digest(self) -> str:
+        """Digest of the evidence; empty if there is none, or if it cannot be read."""
+        try:
+            return sha256_or_empty(self._out.evidence_path(self._name))
+        except ArtefactError:
+            return ""
+
+    @cached_property
     def _digests(self) -> Mapping[str, str]:
         """Digests of the submission's files; empty if they cannot be read, or there is no evidence."""
-        out, name = self._out, self._name
         try:
-            digests = {
-                "evidence": sha256_or_empty(out.evidence_path(name)),
-                "notebook": sha256_or_empty(out.executed_path(name)),
-                "grade": hashlib.sha256(self.content).hexdigest() if self.content else "",
-            }
+            notebook = sha256_or_empty(self._out.executed_path(self._name))
         except ArtefactError:
             return {}
-        return digests if digests["evidence"] else {}
+        evidence = self._evidence_digest
+        return {"evidence": evidence, "notebook": notebook, "grade": self._grade_digest} if evidence else {}

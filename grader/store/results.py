@@ -21,7 +21,18 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from grader.schema.base import Document
 from grader.schema.errors import ArtefactError, EditedGradeError, UsageError
 from grader.schema.evidence import EVIDENCE_VERSION, Evidence
-from grader.schema.grade import GRADE_VERSION, Audience, Grade
+from grader.schema.grade import (
+    GRADE_VERSION,
+    AttemptsGrade,
+    Audience,
+    CriterionGrade,
+    DiagnosticGrade,
+    ExecutionGrade,
+    Grade,
+    ModelGrade,
+    ReferenceGrade,
+)
+from grader.schema.lazy import lazily
 from grader.store.files import (
     WRITING,
     Batch,
@@ -45,6 +56,7 @@ __all__ = [
     "grade_bytes",
     "grade_data",
     "large_parts",
+    "lazy_grade",
     "stored_form",
     "unsealed_data",
 ]
@@ -59,8 +71,19 @@ _EXECUTED = "executed.ipynb"
 _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
 _FRAGMENTS_FILE = "rendered.parts"
-LARGE_LISTS = ("criteria", "models", "diagnostics")
-LARGE_PARTS = ("execution", "reference", "attempts")
+_RECORD_FILE = "graded.parts"
+_LISTED: Mapping[str, type[Document]] = {
+    "criteria": CriterionGrade,
+    "models": ModelGrade,
+    "diagnostics": DiagnosticGrade,
+}
+_SINGLE: Mapping[str, type[Document]] = {
+    "execution": ExecutionGrade,
+    "reference": ReferenceGrade,
+    "attempts": AttemptsGrade,
+}
+LARGE_LISTS = tuple(_LISTED)
+LARGE_PARTS = tuple(_SINGLE)
 """The parts of a grade that are converted one by one; the others are small."""
 _WITHOUT_LARGE_PARTS: Mapping[str, Any] = {**dict.fromkeys(LARGE_LISTS, ()), **dict.fromkeys(LARGE_PARTS)}
 _HEAD = 8192
@@ -139,6 +162,10 @@ class ResultsFolder:
     def fragments_path(self, submission: str) -> Path:
         """Return the path of the rendered parts of a submission's pages; see `grader.store.fragments`."""
         return self.evidence_folder(submission) / _FRAGMENTS_FILE
+
+    def record_path(self, submission: str) -> Path:
+        """Return the path of the record of the inputs of a grade's parts; see `grader.pipeline.kept_work`."""
+        return self.evidence_folder(submission) / _RECORD_FILE
 
     def attempts_folder(self, submission: str) -> Path:
         """Return the folder of a submission's attempts, which exists if there were several; see `store/attempts.py`."""
@@ -586,6 +613,21 @@ def as_stored(new: Grade, known: Mapping[int, Any] = MappingProxyType({})) -> Gr
     rest = stored_form(new.model_copy(update=_WITHOUT_LARGE_PARTS))
     lists = {name: tuple(map(form, getattr(new, name))) for name in LARGE_LISTS}
     return rest.model_copy(update={**lists, **{name: form(getattr(new, name)) for name in LARGE_PARTS}})
+
+
+def lazy_grade(data: Mapping[str, Any]) -> Grade:
+    """Make a grade from its JSON values; its large parts are validated when that is necessary.
+
+    Args:
+        data: JSON values that this version of the grader wrote, with or without a seal.
+
+    Raises:
+        ValidationError: One of the small parts is not valid.
+    """
+    rest = Grade.model_validate({**data, **dict.fromkeys(LARGE_LISTS, ()), **dict.fromkeys(LARGE_PARTS)})
+    lists = {name: tuple([lazily(kind, one) for one in data[name]]) for name, kind in _LISTED.items()}
+    parts = {name: lazily(kind, data[name]) for name, kind in _SINGLE.items() if data[name] is not None}
+    return rest.model_copy(update={**lists, **parts})
 
 
 def _rubric_of(grade: Grade | None) -> str | None:

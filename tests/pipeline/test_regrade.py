@@ -77,7 +77,7 @@ def folder(kept: Path, tmp_path: Path) -> Path:
 
 def _files(out: Path) -> dict[str, bytes]:
     """Everything but the database, whose bytes hold times, the note of where the rubric lies, and kept work."""
-    skipped = {"grader.sqlite", "rubric.json", "rendered.parts"}
+    skipped = {"grader.sqlite", "rubric.json", "rendered.parts", "graded.parts"}
     return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file() and p.name not in skipped}
 
 
@@ -164,15 +164,12 @@ def test_workers_leave_the_same_bytes_as_one_process(
     assert (result, _files(folder / "out")) == whole
 
 
-def _parts(out: Path) -> list[Path]:
-    return sorted(out.glob("*/evidence/rendered.parts"))
-
-
+@pytest.mark.parametrize("file", ["rendered.parts", "graded.parts"])
 @pytest.mark.parametrize("how", ["missing", "empty", "cut", "flipped", "of another submission"])
 def test_kept_work_that_is_missing_or_damaged_gives_the_same_files(
-    folder: Path, whole: tuple[Regrade, dict[str, bytes]], how: str
+    folder: Path, whole: tuple[Regrade, dict[str, bytes]], how: str, file: str
 ) -> None:
-    parts = _parts(folder / "out")
+    parts = sorted((folder / "out").glob(f"*/evidence/{file}"))
     assert len(parts) == len(NAMES)
     for index, path in enumerate(parts):
         content = path.read_bytes()
@@ -181,7 +178,7 @@ def test_kept_work_that_is_missing_or_damaged_gives_the_same_files(
         elif how == "of another submission":
             path.write_bytes(parts[index - 1].read_bytes())
         else:
-            damaged = content.replace(b"</", b"<_") if how == "flipped" else content[: len(content) // 2]
+            damaged = content.replace(b"</", b"<_").replace(b'":', b"':") if how == "flipped" else content[: len(content) // 2]
             path.write_bytes(b"" if how == "empty" else damaged)
     assert (regrade_class(_dearer(folder), ResultsFolder(folder / "out"), workers=1), _files(folder / "out")) == whole
 
