@@ -17,10 +17,11 @@ from grader.pipeline.course import Course
 from grader.report.fragments import Fragments
 from grader.schema.base import Document
 from grader.schema.errors import ArtefactError
+from grader.schema.evidence import Evidence
 from grader.schema.grade import AUDIENCES, Audience, Grade
 from grader.store.files import sha256_or_empty
 from grader.store.fragments import FragmentFile
-from grader.store.results import ResultsFolder, large_parts, lazy_grade
+from grader.store.results import LARGE_LISTS, LARGE_PARTS, ResultsFolder, large_parts, lazy_grade
 from grader.store.seal import SEAL, seal_of, sorted_text
 
 __all__ = ["KeptWork"]
@@ -41,6 +42,8 @@ class _Record(Document):
     grade: str
     """SHA-256 of `grade.json`."""
     parts: PartsRecord
+    digests: tuple[str, ...] = ()
+    """The digests of the large parts of the grade, as `Fragments` computes them."""
 
 
 class KeptWork:
@@ -59,6 +62,7 @@ class KeptWork:
         self._name = name
         self._parts: Parts | None = None
         self._fragments: Fragments | None = None
+        self._known_digests: list[tuple[Document, str]] = []
         self.known: Mapping[int, Any] = {}
         """The JSON values of the parts of the stored grade that are used again, by the identity of the part."""
 
@@ -104,7 +108,10 @@ class KeptWork:
             and self.grade is not None
         ):
             self._parts = Parts.restore(known.parts, self.grade, self._course.field_digests)
-            self.known = {id(part): values for part, values in large_parts(self.grade, self.data)}
+            large = list(large_parts(self.grade, self.data))
+            self.known = {id(part): values for part, values in large}
+            for (part, _), digest in zip(large, known.digests, strict=False):
+                self._known_digests.append((part, digest))
         else:
             self._parts = Parts()
         return self._parts
@@ -118,6 +125,8 @@ class KeptWork:
                 if digests
                 else Fragments()
             )
+            for part, digest in self._known_digests:
+                self._fragments.know_digest(part, digest)
         return self._fragments
 
     def sealed(self, new: Grade, data: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +180,15 @@ class KeptWork:
         parts = None if self._parts is None else self._parts.record(new, self._course.field_digests)
         if parts is None:
             return None
-        return _Record(renderer=self._course.renderer, evidence=self._digests["evidence"], grade=digest, parts=parts)
+        large = [*(part for name in LARGE_LISTS for part in getattr(new, name))]
+        large += [part for name in LARGE_PARTS if (part := getattr(new, name)) is not None]
+        return _Record(
+            renderer=self._course.renderer,
+            evidence=self._evidence_digest,
+            grade=digest,
+            parts=parts,
+            digests=tuple(map(self.fragments().digest, large)),
+        )
 
     @cached_property
     def _file(self) -> FragmentFile:
@@ -194,12 +211,26 @@ class KeptWork:
         return hashlib.sha256(self.content).hexdigest() if self.content else ""
 
     @cached_property
+    def _evidence_content(self) -> bytes:
+        return self._out.evidence_content(self._name) or b""
+
+    @cached_property
     def _evidence_digest(self) -> str:
         """Digest of the evidence; empty if there is none, or if it cannot be read."""
-        try:
-            return sha256_or_empty(self._out.evidence_path(self._name))
-        except ArtefactError:
-            return ""
+        return hashlib.sha256(self._evidence_content).hexdigest() if self._evidence_content else ""
+
+    def evidence(self, name: str) -> Evidence | None:
+        """Read the evidence; if it was graded before with this version of the grader, fields are validated when needed.
+
+        Args:
+            name: Id of the submission, as for `ResultsFolder.read_evidence`.
+
+        Raises:
+            ArtefactError: The file is damaged, too large, or of another version.
+        """
+        if name == self._name and self._is_current and self._record and self._record.evidence == self._evidence_digest:
+            return self._out.evidence_of(self._evidence_content)
+        return self._out.read_evidence(name)
 
     @cached_property
     def _digests(self) -> Mapping[str, str]:

@@ -179,6 +179,8 @@ class Room:
     """The previous gradings with this rubric, by submission."""
     judge: Judge
     """Grades evidence."""
+    read: Callable[[str], Evidence | None] | None = None
+    """Reads the evidence of a submission; by default, the results folder does."""
     writes: bool = True
     """Whether files may change; otherwise a chosen attempt is not moved in place."""
 
@@ -457,7 +459,7 @@ def with_kept_parts(room: Room, work: KeptWork, name: str) -> Room:
     def with_parts(submission: Submission, evidence: Evidence, course: Course, lacking: Lacking) -> Grade:
         return judge(submission, evidence, course, lacking, parts=work.parts())
 
-    return replace(room, judge=with_parts)
+    return replace(room, judge=with_parts, read=work.evidence)
 
 
 def source_of(room: Room, name: str, old: Any, *, trusted: bool = False) -> Source:
@@ -528,7 +530,7 @@ def _judged(room: Room, source: Source) -> tuple[Grade | None, Evidence | None]:
         return regrade_attempts(submission, grade_kept(out, name), course, out, rows, handling=handling)
     # After a failed execution the stored evidence is from an earlier one, perhaps of another notebook.
     failed = any(row.status == "failed" for row in rows)
-    evidence = None if failed else out.read_evidence(name)
+    evidence = None if failed else (room.read or out.read_evidence)(name)
     if evidence is None and source.edited:
         msg = "somebody edited this grade by hand, and there is no evidence to make it again"
         raise EditedGradeError(msg, where=name, advice="grade the submission again with `grader grade`")
@@ -587,7 +589,7 @@ def difference(work: KeptWork, new: Grade, data: Mapping[str, Any]) -> Changed |
     """
     if isinstance(work.data, dict) and _same_but_for_the_rubric(work.data, data):
         return None
-    return changes_of(work.grade, as_stored(new, work.known))
+    return changes_of(work.grade, as_stored(new, data, work.known))
 
 
 def _same_but_for_the_rubric(old: Mapping[str, Any], data: Mapping[str, Any]) -> bool:

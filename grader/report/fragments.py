@@ -67,8 +67,22 @@ class Fragments:
             documents: Documents with their JSON values.
         """
         for document, values in documents:
+            if id(document) in self._documents:
+                continue
             with suppress(PydanticSerializationError):
                 self._documents[id(document)] = (document, _digest(to_json(values)).encode())
+
+    def digest(self, document: BaseModel) -> str:
+        """Return the digest of a document; empty if it has lone surrogates."""
+        try:
+            return self._digest_of(document).decode("ascii")
+        except PydanticSerializationError:
+            return ""
+
+    def know_digest(self, document: BaseModel, digest: str) -> None:
+        """Note the digest of a document that `digest` returned before."""
+        if digest:
+            self._documents[id(document)] = (document, digest.encode("ascii"))
 
     def derive(self, document: BaseModel, origin: BaseModel, *inputs: object) -> None:
         """Note that a document is computed from another one, so that its digest needs no conversion.

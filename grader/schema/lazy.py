@@ -1,38 +1,89 @@
-"""Documents that are validated when something needs more of them than a few plain values.
+"""Documents whose fields are validated, or computed, when something needs them.
 
 A regrade uses most parts of a stored grade without a look at them. Validating them takes longer than everything else
-that is done with them. A lazy document has the values of its fields as JSON; the first use of anything that is not the
-same in JSON validates it, and from then on it is an ordinary document.
+that is done with them. A lazy document knows some of its fields, and makes the others when they are first read. An
+operation on the whole document, such as a comparison or a copy, makes all of them, and from then on it is an ordinary
+document.
 """
 
-from collections.abc import Mapping
-from enum import Enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from grader.schema.base import Document
 
-__all__ = ["lazily"]
+__all__ = ["deferred", "lazily", "lazy_field_is_none"]
 
 _Kind = TypeVar("_Kind", bound=Document)
 
-_VALUES: Final = "values of a lazy document"
-"""Key of the JSON values among the attributes; no name of a field."""
+_SOURCE: Final = "source of a lazy document"
+"""Key of the source among the attributes; no name of a field."""
 _PLAIN: Final = frozenset({str, int, float, bool})
 """Types with the same values in JSON."""
 
 
+@dataclass(slots=True)
+class _Source:
+    """What a lazy document is made from."""
+
+    known: dict[str, Any]
+    """The fields that were made."""
+    values: Mapping[str, Any] | None
+    """JSON values of the fields, which can be validated one by one; None for a document that is computed."""
+    make: Callable[[], Document]
+    """Makes the whole document."""
+
+
 def lazily(kind: type[_Kind], values: Any) -> _Kind:
-    """Make a document that is validated when that is necessary.
+    """Make a document whose fields are validated when they are read.
 
     Args:
         kind: Its class.
         values: Its JSON values, which are known to be valid, since the grader wrote them. They must not be changed.
     """
-    document = _class_of(kind).__new__(_class_of(kind))
-    object.__setattr__(document, "__dict__", {_VALUES: values})
+
+    def make() -> Document:
+        try:
+            return kind.model_validate(values)
+        except ValidationError as error:
+            message = f"a stored {kind.__name__} is not valid, although the grader wrote it"
+            raise RuntimeError(message) from error
+
+    return _made(kind, _Source({}, values, make))
+
+
+def deferred(kind: type[_Kind], known: Mapping[str, Any], make: Callable[[], _Kind]) -> _Kind:
+    """Make a document that is computed when one of its other fields is read.
+
+    Args:
+        kind: Its class.
+        known: Some of its fields.
+        make: Computes the document, with the same values in these fields.
+    """
+    return _made(kind, _Source(dict(known), None, make))
+
+
+def lazy_field_is_none(document: Document, name: str) -> bool:
+    """Whether a field is None, without making its value.
+
+    Args:
+        document: Any document.
+        name: Name of the field, which has no alias.
+    """
+    source = object.__getattribute__(document, "__dict__").get(_SOURCE)
+    if source is None or source.values is None or name not in source.values:
+        return getattr(document, name) is None
+    return source.values[name] is None
+
+
+def _made(kind: type[_Kind], source: _Source) -> _Kind:
+    lazy: Any = _class_of(kind)
+    document: _Kind = lazy.__new__(lazy)
+    object.__setattr__(document, "__dict__", {_SOURCE: source})
     object.__setattr__(document, "__pydantic_fields_set__", set())
     object.__setattr__(document, "__pydantic_extra__", None)
     object.__setattr__(document, "__pydantic_private__", None)
@@ -40,62 +91,68 @@ def lazily(kind: type[_Kind], values: Any) -> _Kind:
 
 
 @cache
-def _class_of(kind: type[_Kind]) -> type[_Kind]:
-    """Make the lazy version of a class; a document changes to the class itself when it is validated."""
-    same = frozenset(name for name, field in kind.model_fields.items() if _is_same(field.annotation))
-    in_tuples = frozenset(name for name, field in kind.model_fields.items() if get_origin(field.annotation) is tuple)
-    enums = {name: enum for name, field in kind.model_fields.items() if (enum := _enum(field.annotation)) is not None}
-    keys = {name: field.alias or name for name, field in kind.model_fields.items()}
+def _class_of(kind: type[Document]) -> Any:
+    """Make the lazy version of a class; a document changes to the class itself when all of it is needed."""
+    fields = {name: (field.alias or name, _reader(field), field) for name, field in kind.model_fields.items()}
+    own = frozenset(name for one in kind.__mro__[: kind.__mro__.index(Document)] for name in vars(one)) - fields.keys()
+    # Methods and properties of the document itself read its fields; those of pydantic may read all attributes.
+    own -= {name for name in own if name.startswith("__")}
 
     def read(self: Any, name: str) -> Any:
-        if name == "__class__":
+        if name in fields:
+            source: _Source = object.__getattribute__(self, "__dict__")[_SOURCE]
+            if name in source.known:
+                return source.known[name]
+            key, reader, field = fields[name]
+            if source.values is not None and (key in source.values or not field.is_required()):
+                value = source.values[key] if key in source.values else _default(field)
+                made = value if value is None or reader is None else reader(value)
+                source.known[name] = made
+                return made
+        elif name == "__class__" or name in own:
             return object.__getattribute__(self, name)
-        values = object.__getattribute__(self, "__dict__")[_VALUES]
-        if name in keys:
-            value = values.get(keys[name], ...)
-            if value is None or (name in same and value is not ...):
-                return value
-            if name in in_tuples and value == []:
-                return ()
-            if name in enums and value is not ...:
-                return enums[name](value)
-        _validate(self, kind, values)
+        _complete(self, kind)
         return getattr(self, name)
 
     def equals(self: Any, other: object) -> Any:
-        _validate(self, kind, object.__getattribute__(self, "__dict__")[_VALUES])
+        _complete(self, kind)
         return self == other
 
     def dispatch(name: str) -> Any:
         """Make a method that Python looks up at the class, such as the one for `repr`."""
 
         def method(self: Any, *arguments: Any) -> Any:
-            _validate(self, kind, object.__getattribute__(self, "__dict__")[_VALUES])
+            _complete(self, kind)
             return getattr(type(self), name)(self, *arguments)
 
         return method
 
     looked_up = ("__repr__", "__str__", "__iter__", "__hash__", "__copy__", "__deepcopy__", "__reduce_ex__")
     methods = {"__getattribute__": read, "__eq__": equals, **{name: dispatch(name) for name in looked_up}}
-    return type(kind)(kind.__name__, (kind,), {"__module__": __name__, "__doc__": kind.__doc__, **methods})
+    metaclass: Any = type(kind)
+    return metaclass(kind.__name__, (kind,), {"__module__": __name__, "__doc__": kind.__doc__, **methods})
 
 
-def _validate(document: Any, kind: type[Document], values: Mapping[str, Any]) -> None:
-    """Give a lazy document the class and the attributes of a validated one."""
-    try:
-        whole = kind.model_validate(values)
-    except ValidationError as error:
-        message = f"a stored {kind.__name__} is not valid, although the grader wrote it"
-        raise RuntimeError(message) from error
-    for name in ("__dict__", "__pydantic_fields_set__"):
-        object.__setattr__(document, name, getattr(whole, name))
+def _complete(document: Any, kind: type[Document]) -> None:
+    """Give a lazy document the class and the attributes of an ordinary one; fields that were made stay the same."""
+    source: _Source = object.__getattribute__(document, "__dict__")[_SOURCE]
+    whole = source.make()
+    attributes = {**whole.__dict__, **source.known}
+    object.__setattr__(document, "__dict__", attributes)
+    object.__setattr__(document, "__pydantic_fields_set__", set(whole.model_fields_set))
     object.__setattr__(document, "__class__", kind)
 
 
-def _enum(annotation: Any) -> type[Enum] | None:
-    """Return the class of a field that holds a member of an enumeration, or None."""
-    kinds = [one for one in get_args(annotation) or (annotation,) if one is not type(None)]
-    return kinds[0] if len(kinds) == 1 and isinstance(kinds[0], type) and issubclass(kinds[0], Enum) else None
+def _default(field: FieldInfo) -> Any:
+    return field.get_default(call_default_factory=True, validated_data={})
+
+
+def _reader(field: FieldInfo) -> Callable[[Any], Any] | None:
+    """Return what makes the value of a field from its JSON value other than None; None if it stays as it is."""
+    if _is_same(field.annotation):
+        return None
+    annotation: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    return TypeAdapter(annotation).validate_python
 
 
 def _is_same(annotation: Any) -> bool:

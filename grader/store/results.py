@@ -377,6 +377,24 @@ class ResultsFolder:
         content = _read_document(path, EVIDENCE_VERSION)
         return None if content is None else _parse(Evidence, content, path)
 
+    def evidence_content(self, submission: str) -> bytes | None:
+        """Return the content of a submission's evidence; None if it is missing or cannot be read."""
+        try:
+            return _read(self.evidence_path(submission))
+        except ArtefactError:
+            return None
+
+    def evidence_of(self, content: bytes) -> Evidence:
+        """Return evidence whose fields are validated when they are read.
+
+        Args:
+            content: The content of its file, which was validated before.
+
+        Raises:
+            ArtefactError: The content is damaged, or of another version.
+        """
+        return lazily(Evidence, _values_of(content, EVIDENCE_VERSION, self.root))
+
     def grade_data(self, submission: str) -> Any:
         """Return a submission's `grade.json` as unvalidated JSON values; None if it is missing or unreadable."""
         content = self.grade_content(submission)
@@ -599,20 +617,31 @@ def stored_form(document: _Kind) -> _Kind:
     return type(document).model_validate(from_json(text))
 
 
-def as_stored(new: Grade, known: Mapping[int, Any] = MappingProxyType({})) -> Grade:
+def as_stored(new: Grade, data: Mapping[str, Any], known: Mapping[int, Any] = MappingProxyType({})) -> Grade:
     """Return a grade as it is read again after it was stored.
 
     Args:
         new: The grade.
+        data: Its JSON values, with or without a seal.
         known: The large parts that were read from a stored grade, by identity; they are already in this form.
     """
 
-    def form(part: Document | None) -> Document | None:
-        return part if part is None or id(part) in known else stored_form(part)
+    def form(part: Document, values: Any) -> Document:
+        return part if id(part) in known else _as_read(type(part), values)
 
-    rest = stored_form(new.model_copy(update=_WITHOUT_LARGE_PARTS))
-    lists = {name: tuple(map(form, getattr(new, name))) for name in LARGE_LISTS}
-    return rest.model_copy(update={**lists, **{name: form(getattr(new, name)) for name in LARGE_PARTS}})
+    small = {**data, **dict.fromkeys(LARGE_LISTS, ()), **dict.fromkeys(LARGE_PARTS)}
+    lists = {name: tuple(map(form, getattr(new, name), data[name])) for name in LARGE_LISTS}
+    parts = {name: form(part, data[name]) for name in LARGE_PARTS if (part := getattr(new, name)) is not None}
+    return _as_read(Grade, small).model_copy(update={**lists, **parts})
+
+
+def _as_read(kind: type[_Kind], values: Any) -> _Kind:
+    """Validate JSON values as they are read again after they were stored."""
+    try:
+        to_json(values)
+    except PydanticSerializationError:  # lone surrogates
+        values = json.loads(grade_bytes(values))
+    return kind.model_validate(values)
 
 
 def lazy_grade(data: Mapping[str, Any]) -> Grade:

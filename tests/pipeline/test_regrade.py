@@ -178,7 +178,11 @@ def test_kept_work_that_is_missing_or_damaged_gives_the_same_files(
         elif how == "of another submission":
             path.write_bytes(parts[index - 1].read_bytes())
         else:
-            damaged = content.replace(b"</", b"<_").replace(b'":', b"':") if how == "flipped" else content[: len(content) // 2]
+            damaged = (
+                content.replace(b"</", b"<_").replace(b'":', b"':")
+                if how == "flipped"
+                else content[: len(content) // 2]
+            )
             path.write_bytes(b"" if how == "empty" else damaged)
     assert (regrade_class(_dearer(folder), ResultsFolder(folder / "out"), workers=1), _files(folder / "out")) == whole
 
