@@ -21,7 +21,7 @@ from grader.pipeline.attempts import Handling, regrade_attempts
 from grader.pipeline.changes import Changed, Journal, changes_of, write_changes
 from grader.pipeline.course import Course, load_course
 from grader.pipeline.course_folder import assignment_of
-from grader.pipeline.judgements import judged_course, orphans_of, with_people
+from grader.pipeline.judgements import check_missing, judged_course, orphans_of, with_people
 from grader.pipeline.kept_work import KeptWork
 from grader.pipeline.process_pool import in_chunks
 from grader.pipeline.publish import (
@@ -241,15 +241,18 @@ def regrade_class(
         StorageError: Results cannot be written.
         HarnessError: A worker process died.
     """
-    course = judged_course(course, out)
-    note_rubric(course.loaded, out, executes=False)
-    names, database, room = out.submissions(), Database(out.database_path), room_of(course, out)
-    room.journal.begin()
-    collected, present = _Collected(), set(names)
+    # The status of an unchanged grade shows that it has no judgements, without a look into its file.
+    course = judged_course(course, out, names=())
+    names, collected = out.submissions(), _Collected()
+    present = set(names)
     for known in unchanged_grades(course, out):
         if known.submission in present:
             collected.add(known.submission, known.outcome, known.basis)
     rest = [name for name in names if name not in collected.counted]
+    check_missing(out, rest)
+    note_rubric(course.loaded, out, executes=False)
+    database, room = Database(out.database_path), room_of(course, out)
+    room.journal.begin()
     listener(len(names) - len(rest), len(names))
     if rest:
         precompute(course)

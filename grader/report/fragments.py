@@ -42,6 +42,8 @@ class Fragments:
     """The keys of the parts inside of the part that is being rendered."""
     _values: dict[str, Any] = field(default_factory=dict)
     """JSON values that were read, by key."""
+    _sections: dict[str, Markup] = field(default_factory=dict)
+    """Sections of pages, by key; most are the same in both editions."""
     _documents: dict[int, tuple[BaseModel, bytes]] = field(default_factory=dict)
     """Documents among the inputs and their digests, by identity; kept so that the identity stays unique."""
 
@@ -136,6 +138,14 @@ class Fragments:
             key: Its key.
             make: Renders it.
         """
+        if key is not None and key in self._sections:
+            return self._sections[key]
+        made = self._section(key, make)
+        if key is not None:
+            self._sections[key] = made
+        return made
+
+    def _section(self, key: str | None, make: Callable[[], str]) -> Markup:
         kept = None if key is None else self._kept(key)
         if kept is not None:
             head, _, body = kept.partition(b"\n")
@@ -186,6 +196,7 @@ class Fragments:
         self.used.clear()
         self.new.clear()
         self._values.clear()
+        self._sections.clear()
 
     def _kept(self, key: str) -> bytes | None:
         self.used[key] = self._inner[key] = None

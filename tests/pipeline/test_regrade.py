@@ -164,11 +164,26 @@ def test_workers_leave_the_same_bytes_as_one_process(
     assert (result, _files(folder / "out")) == whole
 
 
-@pytest.mark.parametrize("file", ["rendered.parts", "graded.parts"])
-@pytest.mark.parametrize("how", ["missing", "empty", "cut", "flipped", "of another submission"])
+@pytest.fixture(scope="module")
+def worked(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The class after two regrades, with both files of kept work."""
+    copy = Path(shutil.copytree(kept, tmp_path_factory.mktemp("worked") / "copy"))
+    for course in (_dearer(copy), _course(copy)):
+        regrade_class(course, ResultsFolder(copy / "out"))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("how", "file"),
+    [
+        *((how, "rendered.parts") for how in ("missing", "empty", "cut", "flipped", "of another submission")),
+        *((how, "graded.parts") for how in ("missing", "flipped", "of another submission")),
+    ],
+)
 def test_kept_work_that_is_missing_or_damaged_gives_the_same_files(
-    folder: Path, whole: tuple[Regrade, dict[str, bytes]], how: str, file: str
+    worked: Path, tmp_path: Path, whole: tuple[Regrade, dict[str, bytes]], how: str, file: str
 ) -> None:
+    folder = Path(shutil.copytree(worked, tmp_path / "copy"))
     parts = sorted((folder / "out").glob(f"*/evidence/{file}"))
     assert len(parts) == len(NAMES)
     for index, path in enumerate(parts):
