@@ -53,7 +53,7 @@ def in_chunks(
     """
     count = workers or len(os.sched_getaffinity(0))
     if count == 1 or len(names) < _WORTH_A_PROCESS or sys.platform != "linux":
-        yield from map(work, _chunks(names, _LARGEST_CHUNK))
+        yield from (_uncollected(work, chunk) for chunk in _chunks(names, _LARGEST_CHUNK))
         return
     size = max(1, min(_LARGEST_CHUNK, len(names) // (count * 4)))
     pool = ProcessPoolExecutor(
@@ -67,6 +67,17 @@ def in_chunks(
         raise HarnessError(msg, advice=advice) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _uncollected(work: Callable[[Sequence[str]], _Answer], chunk: Sequence[str]) -> _Answer:
+    """Apply a function to a chunk without collecting garbage in between; see `_begin`."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return work(chunk)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _chunks(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -424,10 +424,6 @@ class ResultsFolder:
         except ArtefactError:
             return None
 
-    def says(self, submission: str, content: bytes) -> bool:
-        """Return whether a submission's `grade.json` contains exactly these bytes."""
-        return _holds(self.grade_path(submission), content)
-
     def has_reports(self, submission: str) -> bool:
         """Return whether a submission has both editions of its report, and neither is empty."""
         try:
