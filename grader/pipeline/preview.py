@@ -16,7 +16,7 @@ from grader.pipeline.changes import Changed
 from grader.pipeline.course import Course
 from grader.pipeline.judgements import judged_course, orphans_of
 from grader.pipeline.kept_work import KeptWork
-from grader.pipeline.process_pool import in_chunks
+from grader.pipeline.process_pool import in_chunks, sparing
 from grader.pipeline.regrade import (
     Regrade,
     Review,
@@ -201,7 +201,7 @@ def joined(room: Room, names: Sequence[str], done: Sequence[Previewed]) -> Previ
 
 
 def _previewed_some(room: Room, names: Sequence[str]) -> list[Previewed]:
-    return [one for name in names if (one := _previewed_one(room, name)) is not None]
+    return [one for name in sparing(names) if (one := _previewed_one(room, name)) is not None]
 
 
 def _previewed_one(room: Room, name: str) -> Previewed | None:

@@ -18,13 +18,15 @@ from typing import Any, TypeVar
 
 from grader.schema.errors import HarnessError
 
-__all__ = ["in_chunks"]
+__all__ = ["in_chunks", "sparing"]
 
 _Answer = TypeVar("_Answer")
 
 _LARGEST_CHUNK = 64
 _WORTH_A_PROCESS = 24
 """Smallest number of names that is worth starting workers."""
+_BETWEEN_COLLECTIONS = 16
+"""Names of a chunk between two collections of garbage."""
 _AHEAD = 3
 """Chunks per worker that are pending, or done and not yet consumed."""
 _PR_SET_PDEATHSIG = 1
@@ -69,6 +71,14 @@ def in_chunks(
         pool.shutdown(cancel_futures=True)
 
 
+def sparing(names: Sequence[str]) -> Iterator[str]:
+    """Yield the names of a chunk, and collect young garbage now and then, so that it does not take much memory."""
+    for number, name in enumerate(names, start=1):
+        yield name
+        if number % _BETWEEN_COLLECTIONS == 0 and not gc.isenabled():
+            gc.collect(0)
+
+
 def _uncollected(work: Callable[[Sequence[str]], _Answer], chunk: Sequence[str]) -> _Answer:
     """Apply a function to a chunk without collecting garbage in between; see `_begin`."""
     collects = gc.isenabled()
@@ -105,8 +115,8 @@ def _begin(work: Callable[[Sequence[str]], Any], parent: int) -> None:
     # The pool terminates its workers with SIGTERM; replace the handler inherited from the parent.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # Inherited objects are never garbage, and a collection would copy their memory pages. The worker collects its own
-    # garbage after each chunk, when nearly everything is garbage; in between, each collection would walk over documents
-    # that are in use.
+    # garbage between submissions (`sparing`), when nearly everything is garbage. At any other time, a collection walks
+    # over documents that are in use.
     gc.freeze()
     gc.disable()
 

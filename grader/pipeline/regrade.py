@@ -23,7 +23,7 @@ from grader.pipeline.course import Course, load_course
 from grader.pipeline.course_folder import assignment_of
 from grader.pipeline.judgements import check_missing, judged_course, orphans_of, with_people
 from grader.pipeline.kept_work import KeptWork
-from grader.pipeline.process_pool import in_chunks
+from grader.pipeline.process_pool import in_chunks, sparing
 from grader.pipeline.publish import (
     Judge,
     basis_of,
@@ -374,7 +374,7 @@ def _new_rows(rows: Sequence[GradingRow], known: Mapping[str, GradingRow]) -> li
 def _regrade_some(room: Room, names: Sequence[str]) -> list[_Regraded]:
     """Grade several submissions again, and write their files together."""
     batch, done, changed = Batch(room.out.root), list[_Regraded](), list[Changed]()
-    for name in names:
+    for name in sparing(names):
         one = _current(room, name) or _regrade_one(room, name, batch, changed)
         if one is not None:
             done.append(one)
@@ -743,7 +743,7 @@ def report_class(course: Course, out: ResultsFolder, *, workers: int | None = No
 def _render_some(course: Course, out: ResultsFolder, names: Sequence[str]) -> list[ClassRow]:
     batch = Batch(out.root)
     rows: list[ClassRow] = []
-    for name in names:
+    for name in sparing(names):
         try:
             kept = out.read_grade(name)
         except EditedGradeError:
