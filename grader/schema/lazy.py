@@ -28,7 +28,7 @@ _PLAIN: Final = frozenset({str, int, float, bool})
 
 @dataclass(slots=True)
 class _Source:
-    """What a lazy document is made from."""
+    """The origin of the fields of a lazy document."""
 
     known: dict[str, Any]
     """The fields that were made."""
@@ -95,7 +95,7 @@ def _class_of(kind: type[Document]) -> Any:
     """Make the lazy version of a class; a document changes to the class itself when all of it is needed."""
     fields = {name: (field.alias or name, _reader(field), field) for name, field in kind.model_fields.items()}
     own = frozenset(name for one in kind.__mro__[: kind.__mro__.index(Document)] for name in vars(one)) - fields.keys()
-    # Methods and properties of the document itself read its fields; those of pydantic may read all attributes.
+    # A method of the document itself reads fields, but a method of pydantic may read all attributes.
     own -= {name for name in own if name.startswith("__")}
 
     def read(self: Any, name: str) -> Any:

@@ -22,7 +22,7 @@ from grader.pipeline import regrade
 from grader.pipeline.changes import Journal
 from grader.pipeline.course import Course, load_course
 from grader.pipeline.process_pool import in_chunks
-from grader.pipeline.publish import judge, publish, publish_class, reports_of
+from grader.pipeline.publish import basis_of, judge, publish, publish_class, reports_of
 from grader.pipeline.regrade import Regrade, regrade_class, report_class
 from grader.pipeline.rubrics import find_rubric, note_rubric
 from grader.report import notebook as notebook_module
@@ -213,6 +213,15 @@ def test_kept_work_is_used_so_that_only_changed_criteria_are_judged_and_rendered
     monkeypatch.setattr(notebook_module, "notebook_cells", _noting(rendered, notebook_module.notebook_cells))
     assert regrade_class(_course(folder, "points: 5\n", "points: 6\n"), out, workers=1).changed == len(NAMES)
     assert (len(judged), rendered) == (len(NAMES), [])
+
+
+def test_the_noted_digest_of_a_grade_is_that_of_its_files(worked: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(worked, tmp_path / "copy"))
+    course, out = _dearer(folder), ResultsFolder(folder / "out")
+    regrade_class(course, out, workers=1)
+    noted = {row.submission: row.basis for row in Database(out.database_path).gradings()}
+    stamps = [grade.submission for name in NAMES if (grade := out.read_grade(name)) is not None]
+    assert noted == {stamp.id: basis_of(stamp, course, out) for stamp in stamps}
 
 
 def _noting(calls: list[Any], real: Any) -> Any:
