@@ -87,7 +87,7 @@ def _copy(kind: Path, target: Path, student: str) -> None:
         place = target / path.relative_to(kind)
         if path.is_dir():
             place.mkdir(exist_ok=True)
-        elif path.name not in {"evidence.json", "rendered.parts"}:
+        elif path.name not in {"evidence.json", "rendered.parts", "graded.parts"}:
             os.link(path, place)
     evidence = json.loads((kind / "evidence" / "evidence.json").read_bytes())
     for cell in evidence["cells"]:

@@ -19,7 +19,7 @@ from grader.facts.points import fraction_of, total_of
 from grader.facts.quick import hides_in_quick_run, is_quick_doubt, quick_doubt
 from grader.facts.student_view import manual_view, private_view
 from grader.grading.compare import Classes, compare
-from grader.grading.parts import Parts
+from grader.grading.parts import Parts, criterion_part
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
 from grader.schema.evidence import AccuracyFact, EmulationFact, Evidence, GapFact, LayerFact, ModelFact
@@ -100,7 +100,7 @@ def grade(  # noqa: PLR0913 - a grade depends on all of these
     case = parts.begin(case, reference_roles)
     watch = GapWatch(case, always=has_doubts(case))
     criteria = tuple(
-        parts.part(f"criterion {criterion.model_dump_json()}", partial(_criterion, criterion, watch, checks))
+        parts.part(criterion_part(criterion), partial(_criterion, criterion, watch, checks))
         for criterion in rubric.criteria
     )
     notes, problems = parts.part("notes", partial(_notes_and_problems, watch, diagnostics))

@@ -8,6 +8,7 @@ A part of a stored grade is used again by the same rule. For this, a small recor
 the fields that each part was computed from.
 """
 
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,9 +20,9 @@ from grader.facts.case import Case
 from grader.facts.views import View, view_of
 from grader.schema.base import Document
 from grader.schema.grade import Grade, RoleMatch
-from grader.schema.rubric import Rubric
+from grader.schema.rubric import Criterion, Rubric
 
-__all__ = ["FieldDigests", "Parts", "PartsRecord"]
+__all__ = ["FieldDigests", "Parts", "PartsRecord", "criterion_part"]
 
 _T = TypeVar("_T")
 
@@ -33,6 +34,9 @@ class _RubricView(View, Rubric):
 
 
 _DIGEST_BYTES: Final = 16
+_MOST_NAMES: Final = 2_048
+_CRITERIA: Final[dict[int, tuple[Criterion, str]]] = {}
+"""Criteria and the names of their parts, by identity; all submissions of a class have the same criteria."""
 _UNKNOWN: Final = "unknown"
 """Instead of a digest, where there is none."""
 
@@ -172,6 +176,17 @@ class Parts:
         return all(getattr(self._rubric, field) == value for field, value in part.read.items())
 
 
+def criterion_part(criterion: Criterion) -> str:
+    """Name the part of a criterion, which depends on all that the rubric says about it."""
+    known = _CRITERIA.get(id(criterion))
+    if known is None or known[0] is not criterion:
+        if len(_CRITERIA) > _MOST_NAMES:
+            _CRITERIA.clear()
+        known = _CRITERIA[id(criterion)] = (criterion, f"criterion {criterion.model_dump_json()}")
+    return known[1]
+
+
+@functools.lru_cache(maxsize=_MOST_NAMES)
 def _name(name: str) -> str:
     return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
 

@@ -95,9 +95,11 @@ def changes_of(old: Grade | None, new: Grade) -> Changed | None:
 
 def _completed(old: Grade, new: Grade) -> Grade:
     """Add fields to a grade of an earlier version, so that their absence is not a difference."""
-    views = {line.id: line.student for line in new.criteria}
+    others = {line.id: line for line in new.criteria}
     lines = tuple(
-        line.model_copy(update={"student": views.get(line.id)}) if line.student is None else line
+        line.model_copy(update={"student": other.student})
+        if (other := others.get(line.id, line)) is not line and line.student is None and other.student is not None
+        else line
         for line in old.criteria
     )
     named = {"main_model": new.main_model, "main_accuracy": new.main_accuracy} if old.main_model is None else {}
@@ -113,12 +115,17 @@ def _changes(old: Grade | None, new: Grade) -> Iterator[Change]:
         return
     yield from _other_attempt(old, new)
     for name in dict.fromkeys([*after, *before]):
-        if before.get(name) != after.get(name):
+        if _differ(before.get(name), after.get(name)):
             yield _change(name, before.get(name), after.get(name))
     if old is not None:
-        parts = [words for part, words in _OTHER_PARTS.items() if getattr(old, part) != getattr(new, part)]
+        parts = [words for part, words in _OTHER_PARTS.items() if _differ(getattr(old, part), getattr(new, part))]
         if parts:
             yield Change("", f"other parts changed: {', '.join(parts)}")
+
+
+def _differ(old: object, new: object) -> bool:
+    """Whether two parts differ; the same part may be a lazy document, which a comparison would validate."""
+    return old is not new and old != new
 
 
 def _other_attempt(old: Grade | None, new: Grade) -> Iterator[Change]:

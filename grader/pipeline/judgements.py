@@ -17,7 +17,15 @@ from grader.schema.judgement import Judgement
 from grader.store.judgements import JudgementFile
 from grader.store.results import ResultsFolder
 
-__all__ = ["ClassJudgements", "class_judgements", "judged_course", "judgement_file", "orphans_of", "with_people"]
+__all__ = [
+    "ClassJudgements",
+    "check_missing",
+    "class_judgements",
+    "judged_course",
+    "judgement_file",
+    "orphans_of",
+    "with_people",
+]
 
 _HAS_JUDGEMENTS = re.compile(rb'"(?:judged": \{|excused": "|(?:comments|flags|requests|review)": \[\s*\{)')
 """Part of a `grade.json` with judgements. Strings from a student cannot match, since quotes in strings are escaped."""
@@ -54,28 +62,34 @@ def judgement_file(out: ResultsFolder) -> JudgementFile:
     return JudgementFile(root.with_name(f"{root.name}-judgements.jsonl"))
 
 
-def judged_course(course: Course, out: ResultsFolder, path: Path | None = None) -> Course:
+def judged_course(
+    course: Course, out: ResultsFolder, path: Path | None = None, names: Sequence[str] | None = None
+) -> Course:
     """Add the judgements of a results folder to its course, and the assignment of the course folder.
 
     Args:
         course: Rubric, reference and data.
         out: The results folder.
         path: The file of judgements; by default see `judgement_file`.
+        names: As for `class_judgements`.
 
     Raises:
         UsageError: As `class_judgements`.
     """
-    found = class_judgements(out, course.stamp.id, path)
+    found = class_judgements(out, course.stamp.id, path, names)
     return replace(course, judgements=found.judgements, assignment=found.assignment)
 
 
-def class_judgements(out: ResultsFolder, rubric: str, path: Path | None = None) -> ClassJudgements:
+def class_judgements(
+    out: ResultsFolder, rubric: str, path: Path | None = None, names: Sequence[str] | None = None
+) -> ClassJudgements:
     """Read the judgements of a results folder, and find the assignment of the course folder.
 
     Args:
         out: The results folder.
         rubric: Id of the rubric.
         path: The file of judgements; by default see `judgement_file`.
+        names: The submissions whose grades are read to see whether they need a missing file; by default all.
 
     Raises:
         UsageError: The file of judgements cannot be read, has lines that are not judgements, or is missing although
@@ -83,7 +97,7 @@ def class_judgements(out: ResultsFolder, rubric: str, path: Path | None = None) 
     """
     file = judgement_file(out) if path is None else JudgementFile(path)
     if not file.path.exists():
-        _check_missing(file, out)
+        _check_missing(file, out, out.submissions() if names is None else names)
     groups: defaultdict[str, list[Judgement]] = defaultdict(list)
     for one in file.read().judgements:
         if concerns(one, one.submission, rubric):
@@ -94,9 +108,23 @@ def class_judgements(out: ResultsFolder, rubric: str, path: Path | None = None) 
     return ClassJudgements({name: tuple(several) for name, several in groups.items()}, assignment)
 
 
-def _check_missing(file: JudgementFile, out: ResultsFolder) -> None:
-    """Refuse to make grades without the judgements that they had before."""
-    judged = [name for name in out.submissions() if _has_judgements(out, name)]
+def check_missing(out: ResultsFolder, names: Sequence[str]) -> None:
+    """Refuse to make grades without the judgements that they had before; see `class_judgements`.
+
+    Args:
+        out: The results folder.
+        names: The submissions.
+
+    Raises:
+        UsageError: The file of judgements is missing, although one of the grades has judgements.
+    """
+    file = judgement_file(out)
+    if not file.path.exists():
+        _check_missing(file, out, names)
+
+
+def _check_missing(file: JudgementFile, out: ResultsFolder, names: Sequence[str]) -> None:
+    judged = [name for name in names if _has_judgements(out, name)]
     if judged:
         msg = f"the file of judgements is missing, but {len(judged)} grades have judgements, such as {judged[0]}"
         advice = "put the file back, name it with `--judgements FILE`, or make an empty file to remove the judgements"

@@ -16,7 +16,7 @@ from grader.pipeline.changes import Changed
 from grader.pipeline.course import Course
 from grader.pipeline.judgements import judged_course, orphans_of
 from grader.pipeline.kept_work import KeptWork
-from grader.pipeline.process_pool import in_chunks
+from grader.pipeline.process_pool import in_chunks, sparing
 from grader.pipeline.regrade import (
     Regrade,
     Review,
@@ -33,7 +33,7 @@ from grader.pipeline.regrade import (
 )
 from grader.schema.grade import Grade
 from grader.schema.judgement import ReviewGrade
-from grader.store.results import ResultsFolder, grade_data
+from grader.store.results import ResultsFolder, unsealed_data
 
 __all__ = [
     "BINS",
@@ -201,7 +201,7 @@ def joined(room: Room, names: Sequence[str], done: Sequence[Previewed]) -> Previ
 
 
 def _previewed_some(room: Room, names: Sequence[str]) -> list[Previewed]:
-    return [one for name in names if (one := _previewed_one(room, name)) is not None]
+    return [one for name in sparing(names) if (one := _previewed_one(room, name)) is not None]
 
 
 def _previewed_one(room: Room, name: str) -> Previewed | None:
@@ -212,7 +212,7 @@ def _previewed_one(room: Room, name: str) -> Previewed | None:
     work = KeptWork(room.course, room.out, name)
     old, source = work.data, source_of(room, name, work.data, trusted=work.is_by_grader)
     own = with_kept_parts(room, work, name)
-    result = attempted(own, source, lambda new, _: difference(work, new, grade_data(new)))
+    result = attempted(own, source, lambda new, _: difference(work, new, unsealed_data(new, work.known)))
     if result is None:
         return None
     stored = old if isinstance(old, dict) else {}

@@ -18,13 +18,15 @@ from typing import Any, TypeVar
 
 from grader.schema.errors import HarnessError
 
-__all__ = ["in_chunks"]
+__all__ = ["in_chunks", "sparing"]
 
 _Answer = TypeVar("_Answer")
 
 _LARGEST_CHUNK = 64
 _WORTH_A_PROCESS = 24
 """Smallest number of names that is worth starting workers."""
+_BETWEEN_COLLECTIONS = 16
+"""Names of a chunk between two collections of garbage."""
 _AHEAD = 3
 """Chunks per worker that are pending, or done and not yet consumed."""
 _PR_SET_PDEATHSIG = 1
@@ -53,7 +55,7 @@ def in_chunks(
     """
     count = workers or len(os.sched_getaffinity(0))
     if count == 1 or len(names) < _WORTH_A_PROCESS or sys.platform != "linux":
-        yield from map(work, _chunks(names, _LARGEST_CHUNK))
+        yield from (_uncollected(work, chunk) for chunk in _chunks(names, _LARGEST_CHUNK))
         return
     size = max(1, min(_LARGEST_CHUNK, len(names) // (count * 4)))
     pool = ProcessPoolExecutor(
@@ -67,6 +69,25 @@ def in_chunks(
         raise HarnessError(msg, advice=advice) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def sparing(names: Sequence[str]) -> Iterator[str]:
+    """Yield the names of a chunk, and collect young garbage now and then, so that it does not take much memory."""
+    for number, name in enumerate(names, start=1):
+        yield name
+        if number % _BETWEEN_COLLECTIONS == 0 and not gc.isenabled():
+            gc.collect(0)
+
+
+def _uncollected(work: Callable[[Sequence[str]], _Answer], chunk: Sequence[str]) -> _Answer:
+    """Apply a function to a chunk without collecting garbage in between; see `_begin`."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return work(chunk)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _chunks(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -93,9 +114,11 @@ def _begin(work: Callable[[Sequence[str]], Any], parent: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     # The pool terminates its workers with SIGTERM; replace the handler inherited from the parent.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # Inherited objects are never garbage, and a collection would copy their memory pages.
+    # Inherited objects are never garbage, and a collection would copy their memory pages. The worker collects its own
+    # garbage between submissions (`sparing`), when nearly everything is garbage. At any other time, a collection walks
+    # over documents that are in use.
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.disable()
 
 
 def _end_with(parent: int) -> None:
@@ -108,4 +131,6 @@ def _do(chunk: Sequence[str]) -> Any:
     if _work is None:
         msg = "the worker has no function"
         raise RuntimeError(msg)
-    return _work(chunk)
+    answer = _work(chunk)
+    gc.collect()
+    return answer

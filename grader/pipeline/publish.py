@@ -172,14 +172,25 @@ def standing_grade(submission: Submission, course: Course, out: ResultsFolder) -
     return grade_kept(out, submission.id)
 
 
-def basis_of(submission: Submission | SubmissionStamp, course: Course, out: ResultsFolder) -> str:
+def basis_of(
+    submission: Submission | SubmissionStamp,
+    course: Course,
+    out: ResultsFolder,
+    standing: Mapping[str, str] | None = None,
+) -> str:
     """Digest the inputs of a grade, and its files.
+
+    Args:
+        submission: The submission.
+        course: Rubric, reference and data.
+        out: The results folder.
+        standing: The digests of the files, as `ResultsFolder.standing` returns them; by default, the files are read.
 
     Raises:
         ArtefactError: A file of the submission cannot be read.
     """
     stamp, *others = _inputs(submission, course)
-    return digest_of(course.basis, stamp, out.standing(submission.id), *others)
+    return digest_of(course.basis, stamp, standing or out.standing(submission.id), *others)
 
 
 def inputs_of(submission: Submission | SubmissionStamp, course: Course) -> str:

@@ -21,9 +21,9 @@ from grader.pipeline.attempts import Handling, regrade_attempts
 from grader.pipeline.changes import Changed, Journal, changes_of, write_changes
 from grader.pipeline.course import Course, load_course
 from grader.pipeline.course_folder import assignment_of
-from grader.pipeline.judgements import judged_course, orphans_of, with_people
+from grader.pipeline.judgements import check_missing, judged_course, orphans_of, with_people
 from grader.pipeline.kept_work import KeptWork
-from grader.pipeline.process_pool import in_chunks
+from grader.pipeline.process_pool import in_chunks, sparing
 from grader.pipeline.publish import (
     Judge,
     basis_of,
@@ -56,8 +56,8 @@ from grader.schema.message import Message
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
 from grader.store.database import Database, ExecutionKey, ExecutionRow, GradingRow, StandingRow, grading_row
-from grader.store.files import Batch
-from grader.store.results import ResultsFolder, as_stored, grade_bytes, grade_data
+from grader.store.files import Batch, encoded
+from grader.store.results import ResultsFolder, as_stored, grade_bytes, grade_data, unsealed_data
 from grader.store.seal import SEAL, is_edited, is_sealed_stamp
 
 __all__ = [
@@ -132,6 +132,8 @@ class _Regraded:
     """Whether somebody had edited its `grade.json` by hand."""
     standing: StandingRow | None = None
     """The status of its files, so that the next regrade does not open them; None if it must."""
+    stamp: SubmissionStamp | None = None
+    """The submission in the grade, until its files are written."""
 
 
 @dataclass(slots=True)
@@ -177,6 +179,8 @@ class Room:
     """The previous gradings with this rubric, by submission."""
     judge: Judge
     """Grades evidence."""
+    read: Callable[[str], Evidence | None] | None = None
+    """Reads the evidence of a submission; by default, the results folder does."""
     writes: bool = True
     """Whether files may change; otherwise a chosen attempt is not moved in place."""
 
@@ -237,15 +241,18 @@ def regrade_class(
         StorageError: Results cannot be written.
         HarnessError: A worker process died.
     """
-    course = judged_course(course, out)
-    note_rubric(course.loaded, out, executes=False)
-    names, database, room = out.submissions(), Database(out.database_path), room_of(course, out)
-    room.journal.begin()
-    collected, present = _Collected(), set(names)
+    # The status of an unchanged grade shows that it has no judgements, without a look into its file.
+    course = judged_course(course, out, names=())
+    names, collected = out.submissions(), _Collected()
+    present = set(names)
     for known in unchanged_grades(course, out):
         if known.submission in present:
             collected.add(known.submission, known.outcome, known.basis)
     rest = [name for name in names if name not in collected.counted]
+    check_missing(out, rest)
+    note_rubric(course.loaded, out, executes=False)
+    database, room = Database(out.database_path), room_of(course, out)
+    room.journal.begin()
     listener(len(names) - len(rest), len(names))
     if rest:
         precompute(course)
@@ -367,7 +374,7 @@ def _new_rows(rows: Sequence[GradingRow], known: Mapping[str, GradingRow]) -> li
 def _regrade_some(room: Room, names: Sequence[str]) -> list[_Regraded]:
     """Grade several submissions again, and write their files together."""
     batch, done, changed = Batch(room.out.root), list[_Regraded](), list[Changed]()
-    for name in names:
+    for name in sparing(names):
         one = _current(room, name) or _regrade_one(room, name, batch, changed)
         if one is not None:
             done.append(one)
@@ -402,7 +409,8 @@ def unchanged(room: Room, name: str) -> tuple[Grade, GradingRow] | None:
 
 def _regraded(grade: Grade, row: GradingRow, course: Course) -> _Regraded:
     counted = tuple(sorted(counted_attempts(grade)))
-    return _Regraded(Outcome(row_of(grade, course.ranked_by), counted, grade.review), row)
+    outcome = Outcome(row_of(grade, course.ranked_by), counted, grade.review)
+    return _Regraded(outcome, row, stamp=grade.submission)
 
 
 def _basis(room: Room, name: str, data: Any) -> str:
@@ -415,17 +423,16 @@ def _basis(room: Room, name: str, data: Any) -> str:
 
 def _with_basis(room: Room, one: _Regraded) -> _Regraded:
     """Add the digest of its inputs to the row of a grade that was just written, and the status of its files."""
-    name, row, data = one.grading.submission, one.grading, room.out.grade_data(one.grading.submission)
+    name, row, stamp = one.grading.submission, one.grading, one.stamp
     if not row.basis:
-        row = replace(row, basis=_basis(room, name, data))
-    if row.status != "graded" or not row.basis:
-        return replace(one, grading=row)
+        row = replace(row, basis=_basis(room, name, room.out.grade_data(name)))
+    if row.status != "graded" or not row.basis or stamp is None:
+        return replace(one, grading=row, stamp=None)
     try:
-        stamp = SubmissionStamp.model_validate(data["submission"])
         standing = standing_row(stamp, row.basis, one.outcome, room.course, room.out)
-    except (TypeError, KeyError, ValueError):
+    except ValueError:  # lone surrogates
         standing = None
-    return replace(one, grading=row, standing=standing)
+    return replace(one, grading=row, standing=standing, stamp=None)
 
 
 def _regrade_one(room: Room, name: str, batch: Batch, changed: list[Changed]) -> _Regraded | None:
@@ -435,10 +442,10 @@ def _regrade_one(room: Room, name: str, batch: Batch, changed: list[Changed]) ->
     result = attempted(own, source, lambda new, evidence: _written(work, new, evidence, own, batch))
     if result is None:
         return None
-    new, changes = result
-    if changes is not None:
-        changed.append(changes)
-    return replace(_regraded(new, grading_row(new), room.course), edited=source.edited)
+    new, written = result
+    if written.changes is not None:
+        changed.append(written.changes)
+    return replace(_regraded(new, grading_row(new, written.basis), room.course), edited=source.edited)
 
 
 def with_kept_parts(room: Room, work: KeptWork, name: str) -> Room:
@@ -455,7 +462,7 @@ def with_kept_parts(room: Room, work: KeptWork, name: str) -> Room:
     def with_parts(submission: Submission, evidence: Evidence, course: Course, lacking: Lacking) -> Grade:
         return judge(submission, evidence, course, lacking, parts=work.parts())
 
-    return replace(room, judge=with_parts)
+    return replace(room, judge=with_parts, read=work.evidence)
 
 
 def source_of(room: Room, name: str, old: Any, *, trusted: bool = False) -> Source:
@@ -526,7 +533,7 @@ def _judged(room: Room, source: Source) -> tuple[Grade | None, Evidence | None]:
         return regrade_attempts(submission, grade_kept(out, name), course, out, rows, handling=handling)
     # After a failed execution the stored evidence is from an earlier one, perhaps of another notebook.
     failed = any(row.status == "failed" for row in rows)
-    evidence = None if failed else out.read_evidence(name)
+    evidence = None if failed else (room.read or out.read_evidence)(name)
     if evidence is None and source.edited:
         msg = "somebody edited this grade by hand, and there is no evidence to make it again"
         raise EditedGradeError(msg, where=name, advice="grade the submission again with `grader grade`")
@@ -536,22 +543,38 @@ def _judged(room: Room, source: Source) -> tuple[Grade | None, Evidence | None]:
     return room.judge(submission, evidence, course, course.lacking(evidence, noted, executes=False)), evidence
 
 
-def _written(work: KeptWork, new: Grade, evidence: Evidence | None, room: Room, batch: Batch) -> Changed | None:
-    """Write the reports and then the grade, unless they are current; return the changes."""
-    name, data, course, out = new.submission.id, grade_data(new), room.course, room.out
-    # Compare JSON values first: they are usually equal, and then no bytes are needed.
-    content = b"" if data == work.data else grade_bytes(data)
-    same = not content or out.says(name, content)
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The result of writing a grade and its reports."""
+
+    changes: Changed | None = None
+    basis: str = ""
+    """Digest of the grade's inputs and files; empty if they have to be read for it."""
+
+
+def _written(work: KeptWork, new: Grade, evidence: Evidence | None, room: Room, batch: Batch) -> _Written:
+    """Write the reports and then the grade, unless they are current."""
+    name, data, course, out = new.submission.id, unsealed_data(new, work.known), room.course, room.out
+    # Compare JSON values first: if they are equal, no bytes are needed.
+    content = work.content
+    if not work.is_by_grader or {**data, SEAL: None} != {**work.data, SEAL: None}:
+        sealed = work.sealed(new, data)
+        content = content if sealed == work.data else grade_bytes(sealed)
+    same = content == work.content
     if same and out.has_reports(name) and _speaks(out, name, course):
         work.store(new)
-        return None
-    for audience, page in reports_of(new, evidence, course, out, work).items():
+        return _Written()
+    pages = {audience: encoded(page) for audience, page in reports_of(new, evidence, course, out, work).items()}
+    for audience, page in pages.items():
         batch.add(out.report_path(name, audience), page)
     work.store(new, b"" if same else content)
-    if same:
-        return None
-    batch.add(out.grade_path(name), content)
-    return difference(work, new, data)
+    if not same:
+        batch.add(out.grade_path(name), content)
+    digests = {} if AttemptsFolder(out, name).exists() else work.digests_with(content, pages)
+    return _Written(
+        changes=None if same else difference(work, new, data),
+        basis=basis_of(new.submission, course, out, digests) if digests else "",
+    )
 
 
 def _speaks(out: ResultsFolder, name: str, course: Course) -> bool:
@@ -569,7 +592,7 @@ def difference(work: KeptWork, new: Grade, data: Mapping[str, Any]) -> Changed |
     """
     if isinstance(work.data, dict) and _same_but_for_the_rubric(work.data, data):
         return None
-    return changes_of(work.grade, as_stored(new, work.grade))
+    return changes_of(work.grade, as_stored(new, data, work.known))
 
 
 def _same_but_for_the_rubric(old: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
@@ -720,7 +743,7 @@ def report_class(course: Course, out: ResultsFolder, *, workers: int | None = No
 def _render_some(course: Course, out: ResultsFolder, names: Sequence[str]) -> list[ClassRow]:
     batch = Batch(out.root)
     rows: list[ClassRow] = []
-    for name in names:
+    for name in sparing(names):
         try:
             kept = out.read_grade(name)
         except EditedGradeError:

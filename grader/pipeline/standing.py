@@ -7,6 +7,7 @@ times after another change, so its status is not used; then, and whenever a stat
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -139,16 +140,15 @@ class PagesRecord:
 
 def _status(out: ResultsFolder, name: str) -> tuple[str, int] | None:
     """Return the status of the files of a grade, and the time of the last change; None if one is missing."""
-    if out.attempts_folder(name).exists():
-        return None
-    return _status_of(out.inputs_and_outputs(name).values())
+    attempts, paths = out.texts_of_paths(name)
+    return None if os.path.lexists(attempts) else _status_of(paths)
 
 
-def _status_of(paths: Iterable[Path]) -> tuple[str, int] | None:
+def _status_of(paths: Iterable[Path | str]) -> tuple[str, int] | None:
     words, last = list[str](), 0
     for path in paths:
         try:
-            found = path.lstat()
+            found = os.lstat(path)
         except OSError:
             return None
         words.append(f"{found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}")

@@ -12,10 +12,14 @@ from grader.facts.rubric_parts import roles_only_of
 from grader.facts.student_view import manual_view, private_view
 from grader.schema.grade import Audience, CriterionGrade, Grade, ModelGrade, StudentView
 from grader.schema.judgement import JudgedGrade
+from grader.schema.lazy import deferred, lazy_field_is_none
 from grader.schema.message import Message, say
 from grader.schema.rubric import Criterion, Rubric
 
 __all__ = ["edition"]
+
+_SAME = ("id", "title", "points", "max_points", "status", "assurance", "evidence", "hidden", "bonus", "borderline")
+"""Fields of a criterion that are the same in both editions."""
 
 _FAULT = say("The grader failed on this submission. This is not a score of zero; your course can grade it again.")
 _WITH_KEYWORDS = "text"
@@ -42,7 +46,7 @@ def edition(grade: Grade, rubric: Rubric | None, audience: Audience) -> Grade:
     hidden = {c.id for c in criteria.values() if c.hidden} | {line.id for line in grade.criteria if line.hidden}
     private = {c.id for c in criteria.values() if c.private}
     roles = roles_only_of(rubric, hidden) if rubric is not None else frozenset()
-    shown = tuple(_for_student(line, criteria.get(line.id)) for line in grade.criteria if line.id not in hidden)
+    shown = tuple(_later(line, criteria.get(line.id)) for line in grade.criteria if line.id not in hidden)
     return grade.model_copy(
         update={
             "edition": "student",
@@ -86,6 +90,14 @@ def _reason() -> dict[str, object]:
 
 def _names(text: str | None, criteria: set[str]) -> bool:
     return any(repr(name) in (text or "") for name in criteria)
+
+
+def _later(line: CriterionGrade, criterion: Criterion | None) -> CriterionGrade:
+    """Make the student's form of a criterion when its texts are needed; a page often has them already."""
+    if lazy_field_is_none(line, "student"):
+        return _for_student(line, criterion)
+    known = {name: getattr(line, name) for name in _SAME}
+    return deferred(CriterionGrade, known, lambda: _for_student(line, criterion))
 
 
 def _for_student(line: CriterionGrade, criterion: Criterion | None) -> CriterionGrade:

@@ -7,7 +7,8 @@ the grader, the language, the files of the evidence, the reference, and the fiel
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -37,8 +38,14 @@ class Fragments:
     """The keys of the parts of the pages that were rendered."""
     new: dict[str, bytes] = field(default_factory=dict)
     """The parts that were not stored yet."""
-    _serialized: dict[int, tuple[BaseModel, bytes]] = field(default_factory=dict)
-    """Inputs and their JSON, by identity; the input is kept so that its identity stays unique."""
+    _inner: dict[str, None] = field(default_factory=dict)
+    """The keys of the parts inside of the part that is being rendered."""
+    _values: dict[str, Any] = field(default_factory=dict)
+    """JSON values that were read, by key."""
+    _sections: dict[str, Markup] = field(default_factory=dict)
+    """Sections of pages, by key; most are the same in both editions."""
+    _documents: dict[int, tuple[BaseModel, bytes]] = field(default_factory=dict)
+    """Documents among the inputs and their digests, by identity; kept so that the identity stays unique."""
 
     def key(self, name: str, *inputs: object) -> str | None:
         """Make the key of a part; None if it cannot be used again.
@@ -50,20 +57,63 @@ class Fragments:
         if not self.renderer:
             return None
         try:
-            plain = b"\n".join(map(self._json, inputs))
+            plain = b"\n".join(map(self._written, inputs))
         except PydanticSerializationError:  # lone surrogates
             return None
-        digest = hashlib.blake2b(f"{self.renderer}\n{name}\n".encode(), digest_size=_DIGEST_BYTES)
-        digest.update(plain)
-        return digest.hexdigest()
+        return _digest(f"{self.renderer}\n{name}\n".encode() + plain)
 
-    def _json(self, value: object) -> bytes:
-        """Serialize an input; a criterion or a model that both editions of a page show is serialized once."""
-        if not isinstance(value, BaseModel):
-            return to_json(_plain(value), inf_nan_mode="constants")
-        known = self._serialized.get(id(value))
-        if known is None or known[0] is not value:
-            known = self._serialized[id(value)] = (value, to_json(_plain(value), inf_nan_mode="constants"))
+    def know(self, documents: Iterable[tuple[BaseModel, Any]]) -> None:
+        """Note the JSON values of documents, so that their digests need no conversion.
+
+        Args:
+            documents: Documents with their JSON values.
+        """
+        for document, values in documents:
+            if id(document) in self._documents:
+                continue
+            with suppress(PydanticSerializationError):
+                self._documents[id(document)] = (document, _digest(to_json(values)).encode())
+
+    def digest(self, document: BaseModel) -> str:
+        """Return the digest of a document; empty if it has lone surrogates."""
+        try:
+            return self._digest_of(document).decode("ascii")
+        except PydanticSerializationError:
+            return ""
+
+    def know_digest(self, document: BaseModel, digest: str) -> None:
+        """Note the digest of a document that `digest` returned before."""
+        if digest:
+            self._documents[id(document)] = (document, digest.encode("ascii"))
+
+    def derive(self, document: BaseModel, origin: BaseModel, *inputs: object) -> None:
+        """Note that a document is computed from another one, so that its digest needs no conversion.
+
+        Args:
+            document: The document.
+            origin: The document that it is computed from.
+            inputs: All other inputs: documents and JSON values.
+        """
+        with suppress(PydanticSerializationError):
+            plain = b"\n".join(map(self._written, (origin, *inputs)))
+            self._documents[id(document)] = (document, _digest(b"derived\n" + plain).encode())
+
+    def _written(self, value: object) -> bytes:
+        """Serialize an input, with digests for the documents in it."""
+        kind = type(value)
+        if kind is str or kind is int:
+            return to_json(value)
+        if isinstance(value, BaseModel):
+            return self._digest_of(value)
+        if isinstance(value, tuple | list):
+            return b"[" + b",".join(map(self._written, value)) + b"]"
+        return to_json(value, inf_nan_mode="constants")
+
+    def _digest_of(self, document: BaseModel) -> bytes:
+        known = self._documents.get(id(document))
+        if known is None:
+            values = to_json(document.model_dump(mode="python", by_alias=True), inf_nan_mode="constants")
+            known = self._documents[id(document)] = (document, _digest(values).encode())
         return known[1]
 
     def markup(self, key: str | None, make: Callable[[], str]) -> Markup:
@@ -81,37 +131,77 @@ class Fragments:
             self.new[key] = made.encode("utf-8", "surrogatepass")
         return Markup(made)  # noqa: S704 - as above
 
+    def section(self, key: str | None, make: Callable[[], str]) -> Markup:
+        """Return a rendered part with other parts in it, which stay stored as long as this one is used.
+
+        Args:
+            key: Its key.
+            make: Renders it.
+        """
+        if key is not None and key in self._sections:
+            return self._sections[key]
+        made = self._section(key, make)
+        if key is not None:
+            self._sections[key] = made
+        return made
+
+    def _section(self, key: str | None, make: Callable[[], str]) -> Markup:
+        kept = None if key is None else self._kept(key)
+        if kept is not None:
+            head, _, body = kept.partition(b"\n")
+            self.used.update(dict.fromkeys(head.decode("ascii").split()))
+            return Markup(body.decode("utf-8", "surrogatepass"))  # noqa: S704 - was rendered as markup
+        outer, self._inner = self._inner, {}
+        try:
+            made = make()
+            head = " ".join(self._inner).encode("ascii")
+        finally:
+            self._inner = outer
+        if key is not None:
+            self.new[key] = head + b"\n" + made.encode("utf-8", "surrogatepass")
+        return Markup(made)  # noqa: S704 - as above
+
+    def content(self, key: str | None, make: Callable[[], bytes]) -> bytes:
+        """Return bytes that do not appear on a page.
+
+        Args:
+            key: Their key.
+            make: Computes them.
+        """
+        made = (None if key is None else self._kept(key)) or make()
+        if key is not None and self.stored(key) is None:
+            self.new[key] = made
+        return made
+
     def data(self, key: str | None, make: Callable[[], _T]) -> _T:
-        """Return JSON values that a part is made from.
+        """Return JSON values that a part is made from; they must not be changed.
 
         Args:
             key: Their key.
             make: Computes them, with lists instead of tuples.
         """
+        if key is not None and key in self._values:
+            known: _T = self._values[key]
+            return known
         kept = None if key is None else self._kept(key)
-        if kept is not None:
-            values: _T = from_json(kept)
-            return values
-        made = make()
+        made: _T = make() if kept is None else from_json(kept)
         if key is not None:
-            self.new[key] = json.dumps(made).encode()
+            self._values[key] = made
+            if kept is None:
+                self.new[key] = json.dumps(made).encode()
         return made
 
     def forget(self) -> None:
         """Store nothing of the pages that were rendered, because a part of them failed."""
         self.used.clear()
         self.new.clear()
+        self._values.clear()
+        self._sections.clear()
 
     def _kept(self, key: str) -> bytes | None:
-        self.used[key] = None
+        self.used[key] = self._inner[key] = None
         return self.new.get(key) or self.stored(key)
 
 
-def _plain(value: object) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="python")
-    if isinstance(value, Mapping):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(inner) for inner in value]
-    return value
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()

@@ -2,9 +2,9 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -29,11 +29,14 @@ from grader.report.templating import Templates, asset, environment, policy
 from grader.report.text import ENGLISH
 from grader.schema.base import Assurance
 from grader.schema.evidence import Evidence
-from grader.schema.grade import Audience, CriterionGrade, Grade
+from grader.schema.grade import Audience, CriterionGrade, CriterionStatus, Grade
 from grader.schema.message import Message, say, say_count
 from grader.schema.rubric import Rubric
 
 __all__ = ["ASSURANCES", "Images", "render_report"]
+
+_MISSED: Final = frozenset({"failed", "partial"})
+"""Statuses of criteria without full marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +87,14 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     shared = fragments or Fragments()
     parts = Parts()
     read = functools.cache(notebook) if callable(notebook) else lambda: notebook
-    grade = with_titles(edition(grade, rubric, audience), language)
+    whole, grade = grade, with_titles(edition(grade, rubric, audience), language)
+    _derive(shared, whole, grade, rubric)
     if audience == "student" and grade.reference is None:
         reference = None
-    made = parts.make(say("the notebook"), lambda: NotebookView(read, language, shared), None)
-    cells, sources, total = (made.cells, made.sources, made.total) if made is not None else ((), {}, 0)
+    made = functools.cache(
+        lambda: parts.make(say("the notebook"), lambda: NotebookView(read, language, shared), _NO_CELLS)
+    )
+    sources: Any = _Later(lambda: made().sources)
     to = Target(sources, frozenset(model.name for model in grade.models), language)
     style = asset(templates, "report.css")
     view = {
@@ -100,24 +106,50 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
         **_results(grade, evidence, reference, images, language, parts),
         "people": people_view(grade),
         "attempts": attempts_view(grade.attempts, language),
-        "facts": facts_of(grade.execution, language),
-        "errors": errors_of(grade.execution, to),
+        "facts": _Later(lambda: facts_of(grade.execution, language)),
+        "errors": _Later(lambda: errors_of(grade.execution, to)),
         "versions": sorted(grade.execution.versions.items()) if grade.execution else [],
         "emulations": _emulations(grade),
-        "cells": cells,
-        "left_out": total - len(cells),
+        "cells": _Later(lambda: made().cells),
+        "left_out": _Later(lambda: made().total - len(made().cells)),
         "style": style.body,
         "policy": policy(style),
     }
-    view["margins"] = _margins(cells, view["criteria"], view["notes"])
+    view["margins"] = _Later(lambda: _margins(made().cells, view["criteria"], view["notes"]))
     view["legend"] = _legend(view["criteria"])
     # The last section lists the parts that failed.
     view["problems"] = _Later(lambda: _problems(grade, _recorded(evidence, shared), parts.failed, language))
-    view["kept"] = _Kept(shared, grade, audience, view["problems"], has_reference=reference is not None)
+    view["kept"] = _Kept(
+        shared, grade, view["criteria"], audience, view["problems"], has_reference=reference is not None
+    )
     page = environment(templates, language).get_template("report.html.j2").render(view)
     if parts.failed:
         shared.forget()
     return page
+
+
+@dataclass(frozen=True, slots=True)
+class _NoCells:
+    """Instead of a notebook that cannot be shown."""
+
+    cells: Sequence[PageCell] = ()
+    sources: Mapping[int, str] = field(default_factory=dict)
+    total: int = 0
+
+
+_NO_CELLS: Final[NotebookView | _NoCells] = _NoCells()
+
+
+def _derive(fragments: Fragments, whole: Grade, shown: Grade, rubric: Rubric | None) -> None:
+    """Note which criteria of an edition are computed from criteria of the whole grade."""
+    origins = {line.id: line for line in whole.criteria}
+    criteria = {} if rubric is None else {criterion.id: criterion for criterion in rubric.criteria}
+    for line in shown.criteria:
+        origin = origins[line.id]
+        if line is not origin:
+            # The rubric's criterion counts only for a grade of an earlier version, without a text for students.
+            criterion = criteria.get(line.id) if origin.student is None else None
+            fragments.derive(line, origin, shown.edition, criterion)
 
 
 class _Later:
@@ -135,6 +167,24 @@ class _Later:
     def __iter__(self) -> Iterator[Any]:
         return iter(self._made())
 
+    def __contains__(self, item: object) -> bool:
+        return item in self._made()
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._made() == other)
+
+    def __hash__(self) -> int:
+        return hash(self._made())
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self._made() < other)
+
+    def __gt__(self, other: Any) -> bool:
+        return bool(self._made() > other)
+
+    def __int__(self) -> int:
+        return int(self._made())
+
     def __getitem__(self, key: Any) -> Any:
         return self._made()[key]
 
@@ -145,26 +195,44 @@ class _Later:
 class _Kept:
     """Inserts parts of the page that were rendered before; templates call it with the part as the body of the call."""
 
-    def __init__(
-        self, fragments: Fragments, grade: Grade, audience: Audience, problems: Iterable[str], *, has_reference: bool
+    def __init__(  # noqa: PLR0913 - all inputs of the parts
+        self,
+        fragments: Fragments,
+        grade: Grade,
+        views: Sequence[CriterionView],
+        audience: Audience,
+        problems: Iterable[str],
+        *,
+        has_reference: bool,
     ) -> None:
         self._fragments = fragments
         graded = (grade.models, grade.main_model, grade.main_accuracy)
         notes = (grade.diagnostics, grade.main_model, [model.name for model in grade.models], fragments.notebook)
-        self._inputs: Mapping[str, Callable[[], tuple[object, ...]]] = {
-            "results": lambda: (graded, grade.reference, has_reference, fragments.evidence),
-            "comparison": lambda: (graded, grade.reference, has_reference, fragments.evidence),
-            "notes": lambda: notes,
-            "execution": lambda: (grade.execution, list(problems), fragments.notebook),
-        }
         self._of_criteria = functools.cache(
             lambda: fragments.key("criteria", notes, audience, grade.quick, grade.status)
         )
         self._of_cells = functools.cache(lambda: fragments.key("cells", fragments.notebook))
 
+        def lines(*statuses: CriterionStatus) -> tuple[object, ...]:
+            shown = [(view.number, view.grade) for view in views if view.grade.status in statuses]
+            return (self._of_criteria(), shown)
+
+        self._inputs: Mapping[str, Callable[[], tuple[object, ...]]] = {
+            "results": lambda: (graded, grade.reference, has_reference, fragments.evidence),
+            "comparison": lambda: (graded, grade.reference, has_reference, fragments.evidence),
+            "notes": lambda: notes,
+            "execution": lambda: (grade.execution, list(problems), fragments.notebook),
+            "begin": lambda: lines("failed", "partial"),
+            "improve": lambda: lines("failed", "partial"),
+            "waiting": lambda: lines("pending"),
+            "full": lambda: lines("passed"),
+            "skipped": lambda: lines("skipped"),
+            "notebook": lambda: (fragments.notebook, grade.diagnostics, [_mark(view) for view in views]),
+        }
+
     def __call__(self, name: str, *, caller: Callable[[], str]) -> Markup:
         """Insert a section."""
-        return self._fragments.markup(self._fragments.key(name, *self._inputs[name]()), caller)
+        return self._fragments.section(self._fragments.key(name, *self._inputs[name]()), caller)
 
     def cell(self, cell: PageCell, form: str, *, caller: Callable[[], str]) -> Markup:
         """Insert a cell without its margin."""
@@ -179,29 +247,37 @@ class _Kept:
         return self._fragments.markup(key, caller)
 
 
+def _mark(view: CriterionView) -> tuple[object, ...] | None:
+    """Describe what the margins of cells show of a criterion; None for nothing."""
+    if view.grade.status not in _MISSED:
+        return None
+    cells = sorted({place.cell for place in view.grade.evidence if place.cell is not None})
+    return (view.number, view.grade.status, view.grade.title, cells)
+
+
 def _criteria(grade: Grade, to: Target) -> dict[str, Any]:
     """Describe the criteria, the next steps and the notes."""
-    main = main_model(grade)
-    notes = note_views(grade.diagnostics, to)
+    main, graded = main_model(grade), grade.status == "graded"
+    notes: Any = _Later(lambda: note_views(grade.diagnostics, to))
     views = criterion_views(grade.criteria, notes, main, to)
-    steps = next_steps(grade) if grade.status == "graded" else ()
+    steps = functools.cache(lambda: next_steps(grade) if graded else ())
     pending = [view for view in views if view.grade.status == "pending"]
     open_points = sum(view.grade.max_points for view in pending if not view.grade.bonus)
     return {
-        "bar": points_bar(grade.criteria, grade.max_score, to.language) if grade.status == "graded" else Markup(),
+        "bar": points_bar(grade.criteria, grade.max_score, to.language) if graded else Markup(),
         "totals": _totals(grade.criteria),
         "bonus_note": _bonus_note(grade.criteria, grade.max_score),
         "judged": grade.max_score - open_points,
         "waiting": _waiting(pending) if pending else None,
         "criteria": views,
-        "begin": begin_view(steps, views, to),
-        "groups": groups_of(steps, views, to) if grade.status == "graded" else (),
-        "improve": sum(view.grade.status in {"failed", "partial"} for view in views),
+        "begin": _Later(lambda: begin_view(steps(), views, to)),
+        "groups": _Later(lambda: groups_of(steps(), views, to) if graded else ()),
+        "improve": sum(view.grade.status in _MISSED for view in views) if graded else 0,
         "pending": pending,
         "full": [view for view in views if view.grade.status == "passed"],
         "skipped": [view for view in views if view.grade.status == "skipped"],
         "notes": notes,
-        "note_groups": note_groups(notes, main),
+        "note_groups": _Later(lambda: note_groups(notes, main)),
     }
 
 
@@ -300,7 +376,7 @@ def _margins(
     cells: Sequence[PageCell], criteria: Sequence[CriterionView], notes: Sequence[NoteView]
 ) -> Mapping[int, _Margin]:
     """Collect the notes and the missed criteria in the margin of each cell."""
-    missed = [view for view in criteria if view.grade.status in {"failed", "partial"}]
+    missed = [view for view in criteria if view.grade.status in _MISSED]
     return {
         cell.index: _Margin(
             tuple(view for view in missed if any(place.cell == cell.index for place in view.grade.evidence)),

@@ -29,6 +29,8 @@ __all__ = [
 
 WRITING = ".writing-"
 """Prefix of the names of temporary files."""
+_SMALL = 1 << 20
+"""Size in bytes up to which a file is read at once."""
 _PAUSE = 0.02
 """Seconds between two tries to lock a folder."""
 
@@ -204,7 +206,10 @@ def sha256_or_empty(path: Path) -> str:
         ArtefactError: The file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        # Unbuffered, since a small file is read at once.
+        with path.open("rb", buffering=0) as file:
+            if os.fstat(file.fileno()).st_size <= _SMALL:
+                return hashlib.sha256(file.readall()).hexdigest()
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return ""

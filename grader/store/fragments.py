@@ -20,19 +20,20 @@ _KEY_LENGTH: Final = 32
 _LARGEST: Final = 64 << 20
 """Size in bytes from which a file is not read."""
 _SPARE: Final = 256 << 10
-"""Size in bytes of unused parts that are tolerated before the file is written again without them."""
 
 
 class FragmentFile:
     """Rendered parts by key."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, spare: int = _SPARE) -> None:
         """Read the file; whatever cannot be read is missing.
 
         Args:
             path: Its path.
+            spare: Size in bytes of unused parts that are tolerated before the file is written again without them.
         """
         self._path = path
+        self._spare = spare
         self._content = _content(path)
         self._places = _places(self._content)
 
@@ -57,13 +58,14 @@ class FragmentFile:
         if not new:
             return
         records = b"".join(_record(key, part) for key, part in new.items())
-        kept = {key: part for key in used if key not in new and (part := self.get(key)) is not None}
-        unused = len(self._content) - sum(map(len, kept.values()))
+        places = [self._places[key] for key in used if key not in new and key in self._places]
+        unused = len(self._content) - sum(end - start for start, end, _ in places)
         with suppress(OSError):
-            if self._content and unused <= _SPARE:
+            if self._content and unused <= self._spare:
                 # The end of the file may be half a part.
                 _append(self._path, b"\n" + records)
             else:
+                kept = {key: part for key in used if key not in new and (part := self.get(key)) is not None}
                 whole = _HEAD + b"".join(_record(key, part) for key, part in kept.items()) + records
                 _write(self._path, whole)
 

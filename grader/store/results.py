@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -20,7 +21,18 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from grader.schema.base import Document
 from grader.schema.errors import ArtefactError, EditedGradeError, UsageError
 from grader.schema.evidence import EVIDENCE_VERSION, Evidence
-from grader.schema.grade import GRADE_VERSION, Audience, Grade
+from grader.schema.grade import (
+    GRADE_VERSION,
+    AttemptsGrade,
+    Audience,
+    CriterionGrade,
+    DiagnosticGrade,
+    ExecutionGrade,
+    Grade,
+    ModelGrade,
+    ReferenceGrade,
+)
+from grader.schema.lazy import lazily
 from grader.store.files import (
     WRITING,
     Batch,
@@ -43,7 +55,10 @@ __all__ = [
     "as_stored",
     "grade_bytes",
     "grade_data",
+    "large_parts",
+    "lazy_grade",
     "stored_form",
+    "unsealed_data",
 ]
 
 _Kind = TypeVar("_Kind", bound=Document)
@@ -56,9 +71,21 @@ _EXECUTED = "executed.ipynb"
 _EVIDENCE = "evidence"
 _EVIDENCE_FILE = "evidence.json"
 _FRAGMENTS_FILE = "rendered.parts"
-LARGE_LISTS = ("criteria", "models", "diagnostics")
-LARGE_PARTS = ("execution", "reference", "attempts")
+_RECORD_FILE = "graded.parts"
+_LISTED: Mapping[str, type[Document]] = {
+    "criteria": CriterionGrade,
+    "models": ModelGrade,
+    "diagnostics": DiagnosticGrade,
+}
+_SINGLE: Mapping[str, type[Document]] = {
+    "execution": ExecutionGrade,
+    "reference": ReferenceGrade,
+    "attempts": AttemptsGrade,
+}
+LARGE_LISTS = tuple(_LISTED)
+LARGE_PARTS = tuple(_SINGLE)
 """The parts of a grade that are converted one by one; the others are small."""
+_WITHOUT_LARGE_PARTS: Mapping[str, Any] = {**dict.fromkeys(LARGE_LISTS, ()), **dict.fromkeys(LARGE_PARTS)}
 _HEAD = 8192
 _PIECE = 1 << 18
 _START_OF_PAGE = 512
@@ -66,6 +93,8 @@ _LANGUAGE = re.compile(rb'<html lang="([A-Za-z-]+)"(?: data-zone="([A-Za-z0-9_+/
 _RUBRIC_ID = re.compile(rb'\n "rubric": \{\n  "id": ("[^"\n]*"),')
 """Pattern of the rubric's id in `grade.json`. Strings from a student cannot match, since line breaks in strings are
 escaped."""
+_RUBRIC = b'\n "rubric": {'
+"""Its start."""
 FILLING = ".evidence-"
 STAGING = ".attempts-"
 """Name prefixes of temporary folders, for evidence and for attempts."""
@@ -135,6 +164,10 @@ class ResultsFolder:
     def fragments_path(self, submission: str) -> Path:
         """Return the path of the rendered parts of a submission's pages; see `grader.store.fragments`."""
         return self.evidence_folder(submission) / _FRAGMENTS_FILE
+
+    def record_path(self, submission: str) -> Path:
+        """Return the path of the record of the inputs of a grade's parts; see `grader.pipeline.kept_work`."""
+        return self.evidence_folder(submission) / _RECORD_FILE
 
     def attempts_folder(self, submission: str) -> Path:
         """Return the folder of a submission's attempts, which exists if there were several; see `store/attempts.py`."""
@@ -218,6 +251,12 @@ class ResultsFolder:
         """
         return {name: sha256_or_empty(path) for name, path in self.inputs_and_outputs(submission).items()}
 
+    def texts_of_paths(self, submission: str) -> tuple[str, tuple[str, ...]]:
+        """Return the path of the attempts, and those of `inputs_and_outputs`, as texts, which are made faster."""
+        folder = str(self.folder(submission))
+        names = (f"{_EVIDENCE}/{_EVIDENCE_FILE}", _EXECUTED, _GRADE, *_REPORTS.values())
+        return f"{folder}/{_ATTEMPTS}", tuple([f"{folder}/{name}" for name in names])
+
     def inputs_and_outputs(self, submission: str) -> Mapping[str, Path]:
         """Return the paths of the input and output files of a submission's grade, which may not exist."""
         folder = self.folder(submission)
@@ -232,7 +271,9 @@ class ResultsFolder:
         """Return the rubric's id from the head of a submission's `grade.json`; None if there is no grade."""
         try:
             with self.grade_path(submission).open("rb") as file:
-                match = _RUBRIC_ID.search(file.read(_HEAD))
+                head = file.read(_HEAD)
+            # A search for the pattern is slow; no other place of the text can match.
+            match = _RUBRIC_ID.match(head, max(head.find(_RUBRIC), 0))
             return json.loads(match[1]) if match else _rubric_of(self.read_grade(submission))
         except (OSError, ValueError, ArtefactError):
             return None
@@ -346,16 +387,42 @@ class ResultsFolder:
         content = _read_document(path, EVIDENCE_VERSION)
         return None if content is None else _parse(Evidence, content, path)
 
-    def grade_data(self, submission: str) -> Any:
-        """Return a submission's `grade.json` as unvalidated JSON values; None if it is missing or unreadable."""
+    def evidence_content(self, submission: str) -> bytes | None:
+        """Return the content of a submission's evidence; None if it is missing or cannot be read."""
         try:
-            return _read_document(self.grade_path(submission), GRADE_VERSION)
+            return _read(self.evidence_path(submission))
         except ArtefactError:
             return None
 
-    def says(self, submission: str, content: bytes) -> bool:
-        """Return whether a submission's `grade.json` contains exactly these bytes."""
-        return _holds(self.grade_path(submission), content)
+    def evidence_of(self, content: bytes) -> Evidence:
+        """Return evidence whose fields are validated when they are read.
+
+        Args:
+            content: The content of its file, which was validated before.
+
+        Raises:
+            ArtefactError: The content is damaged, or of another version.
+        """
+        return lazily(Evidence, _values_of(content, EVIDENCE_VERSION, self.root))
+
+    def grade_data(self, submission: str) -> Any:
+        """Return a submission's `grade.json` as unvalidated JSON values; None if it is missing or unreadable."""
+        content = self.grade_content(submission)
+        return None if content is None else self.grade_values(content)
+
+    def grade_content(self, submission: str) -> bytes | None:
+        """Return the content of a submission's `grade.json`; None if it is missing or cannot be read."""
+        try:
+            return _read(self.grade_path(submission))
+        except ArtefactError:
+            return None
+
+    def grade_values(self, content: bytes) -> Any:
+        """Return the content of a `grade.json` as unvalidated JSON values; None if it is damaged."""
+        try:
+            return _values_of(content, GRADE_VERSION, self.root)
+        except ArtefactError:
+            return None
 
     def has_reports(self, submission: str) -> bool:
         """Return whether a submission has both editions of its report, and neither is empty."""
@@ -494,8 +561,44 @@ def grade_data(grade: Grade) -> dict[str, Any]:
 
     NaN and infinity become None, tuples become lists.
     """
-    data = _json_values(_plain(grade))
+    data = unsealed_data(grade)
     return {**data, SEAL: seal_of(data)}
+
+
+def unsealed_data(grade: Grade, known: Mapping[int, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """Convert a grade to JSON values as `grade.json` stores them, without its seal; see `grade_data`.
+
+    Args:
+        grade: The grade.
+        known: The JSON values of some of its large parts, by the identity of the part; see `large_parts`.
+    """
+    rest = grade.model_copy(update=_WITHOUT_LARGE_PARTS)
+    data = _json_values(_plain(rest))
+    for name in LARGE_LISTS:
+        data[name] = [_part_data(part, known) for part in getattr(grade, name)]
+    for name in LARGE_PARTS:
+        part = getattr(grade, name)
+        data[name] = None if part is None else _part_data(part, known)
+    return data
+
+
+def _part_data(part: Document, known: Mapping[int, Any]) -> Any:
+    data = known.get(id(part))
+    return _json_values(_plain(part)) if data is None else data
+
+
+def large_parts(grade: Grade, data: Mapping[str, Any]) -> Iterator[tuple[Document, Any]]:
+    """List the large parts of a grade with their JSON values.
+
+    Args:
+        grade: The grade.
+        data: Its JSON values.
+    """
+    for name in LARGE_LISTS:
+        yield from zip(getattr(grade, name), data.get(name, ()), strict=True)
+    for name in LARGE_PARTS:
+        if (part := getattr(grade, name)) is not None:
+            yield part, data[name]
 
 
 def grade_bytes(data: Mapping[str, Any]) -> bytes:
@@ -512,25 +615,54 @@ def grade_bytes(data: Mapping[str, Any]) -> bytes:
 
 def stored_form(document: _Kind) -> _Kind:
     """Return a part of a grade as it is read again after it was stored."""
-    return type(document).model_validate(json.loads(grade_bytes(_finite(_plain(document)))))
+    plain = _plain(document)
+    try:
+        text = to_json(plain, inf_nan_mode="null")
+    except PydanticSerializationError:  # lone surrogates
+        text = grade_bytes(_finite(plain))
+    return type(document).model_validate(from_json(text))
 
 
-def as_stored(new: Grade, old: Grade | None = None) -> Grade:
+def as_stored(new: Grade, data: Mapping[str, Any], known: Mapping[int, Any] = MappingProxyType({})) -> Grade:
     """Return a grade as it is read again after it was stored.
 
     Args:
         new: The grade.
-        old: A grade that was read; its own parts in the new grade are already in this form.
+        data: Its JSON values, with or without a seal.
+        known: The large parts that were read from a stored grade, by identity; they are already in this form.
     """
-    kept = {id(part) for name in LARGE_LISTS for part in getattr(old, name, ())}
-    kept |= {id(getattr(old, name, None)) for name in LARGE_PARTS}
 
-    def form(part: Document | None) -> Document | None:
-        return part if part is None or id(part) in kept else stored_form(part)
+    def form(part: Document, values: Any) -> Document:
+        return part if id(part) in known else _as_read(type(part), values)
 
-    rest = stored_form(new.model_copy(update={**dict.fromkeys(LARGE_LISTS, ()), **dict.fromkeys(LARGE_PARTS)}))
-    lists = {name: tuple(map(form, getattr(new, name))) for name in LARGE_LISTS}
-    return rest.model_copy(update={**lists, **{name: form(getattr(new, name)) for name in LARGE_PARTS}})
+    small = {**data, **dict.fromkeys(LARGE_LISTS, ()), **dict.fromkeys(LARGE_PARTS)}
+    lists = {name: tuple(map(form, getattr(new, name), data[name])) for name in LARGE_LISTS}
+    parts = {name: form(part, data[name]) for name in LARGE_PARTS if (part := getattr(new, name)) is not None}
+    return _as_read(Grade, small).model_copy(update={**lists, **parts})
+
+
+def _as_read(kind: type[_Kind], values: Any) -> _Kind:
+    """Validate JSON values as they are read again after they were stored."""
+    try:
+        to_json(values)
+    except PydanticSerializationError:  # lone surrogates
+        values = json.loads(grade_bytes(values))
+    return kind.model_validate(values)
+
+
+def lazy_grade(data: Mapping[str, Any]) -> Grade:
+    """Make a grade from its JSON values; its large parts are validated when that is necessary.
+
+    Args:
+        data: JSON values that this version of the grader wrote, with or without a seal.
+
+    Raises:
+        ValidationError: One of the small parts is not valid.
+    """
+    rest = Grade.model_validate({**data, **dict.fromkeys(LARGE_LISTS, ()), **dict.fromkeys(LARGE_PARTS)})
+    lists = {name: tuple([lazily(kind, one) for one in data[name]]) for name, kind in _LISTED.items()}
+    parts = {name: lazily(kind, data[name]) for name, kind in _SINGLE.items() if data[name] is not None}
+    return rest.model_copy(update={**lists, **parts})
 
 
 def _rubric_of(grade: Grade | None) -> str | None:
@@ -585,6 +717,12 @@ def _finite(value: Any) -> Any:
 
 def _read_document(path: Path, version: int) -> Any:
     """Read a stored JSON document and check its version; return None if the file does not exist."""
+    text = _read(path)
+    return None if text is None else _values_of(text, version, path)
+
+
+def _read(path: Path) -> bytes | None:
+    """Read a stored document; return None if the file does not exist."""
     try:
         if not path.is_file():
             return None
@@ -592,12 +730,19 @@ def _read_document(path: Path, version: int) -> Any:
         if size > _LARGEST_DOCUMENT:
             msg = f"the file is too large ({size / 2**20:,.0f} MiB)"
             raise ArtefactError(msg, where=str(path))
-        content = _parsed(path.read_bytes())
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        msg = f"cannot read the file ({reason or error})"
+        raise ArtefactError(msg, where=str(path)) from error
+
+
+def _values_of(text: bytes, version: int, path: Path) -> Any:
+    """Parse a stored JSON document and check its version."""
+    try:
+        content = _parsed(text)
     except (ValueError, RecursionError) as error:
         msg = f"the file is damaged ({str(error)[:200]})"
-        raise ArtefactError(msg, where=str(path)) from error
-    except OSError as error:
-        msg = f"cannot read the file ({error.strerror or error})"
         raise ArtefactError(msg, where=str(path)) from error
     stored_version = content.get("version") if isinstance(content, dict) else None
     if stored_version != version:

@@ -22,7 +22,7 @@ from grader.pipeline import regrade
 from grader.pipeline.changes import Journal
 from grader.pipeline.course import Course, load_course
 from grader.pipeline.process_pool import in_chunks
-from grader.pipeline.publish import judge, publish, publish_class, reports_of
+from grader.pipeline.publish import basis_of, judge, publish, publish_class, reports_of
 from grader.pipeline.regrade import Regrade, regrade_class, report_class
 from grader.pipeline.rubrics import find_rubric, note_rubric
 from grader.report import notebook as notebook_module
@@ -77,7 +77,7 @@ def folder(kept: Path, tmp_path: Path) -> Path:
 
 def _files(out: Path) -> dict[str, bytes]:
     """Everything but the database, whose bytes hold times, the note of where the rubric lies, and kept work."""
-    skipped = {"grader.sqlite", "rubric.json", "rendered.parts"}
+    skipped = {"grader.sqlite", "rubric.json", "rendered.parts", "graded.parts"}
     return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file() and p.name not in skipped}
 
 
@@ -164,15 +164,27 @@ def test_workers_leave_the_same_bytes_as_one_process(
     assert (result, _files(folder / "out")) == whole
 
 
-def _parts(out: Path) -> list[Path]:
-    return sorted(out.glob("*/evidence/rendered.parts"))
+@pytest.fixture(scope="module")
+def worked(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The class after two regrades, with both files of kept work."""
+    copy = Path(shutil.copytree(kept, tmp_path_factory.mktemp("worked") / "copy"))
+    for course in (_dearer(copy), _course(copy)):
+        regrade_class(course, ResultsFolder(copy / "out"))
+    return copy
 
 
-@pytest.mark.parametrize("how", ["missing", "empty", "cut", "flipped", "of another submission"])
+@pytest.mark.parametrize(
+    ("how", "file"),
+    [
+        *((how, "rendered.parts") for how in ("missing", "empty", "cut", "flipped", "of another submission")),
+        *((how, "graded.parts") for how in ("missing", "flipped", "of another submission")),
+    ],
+)
 def test_kept_work_that_is_missing_or_damaged_gives_the_same_files(
-    folder: Path, whole: tuple[Regrade, dict[str, bytes]], how: str
+    worked: Path, tmp_path: Path, whole: tuple[Regrade, dict[str, bytes]], how: str, file: str
 ) -> None:
-    parts = _parts(folder / "out")
+    folder = Path(shutil.copytree(worked, tmp_path / "copy"))
+    parts = sorted((folder / "out").glob(f"*/evidence/{file}"))
     assert len(parts) == len(NAMES)
     for index, path in enumerate(parts):
         content = path.read_bytes()
@@ -181,7 +193,11 @@ def test_kept_work_that_is_missing_or_damaged_gives_the_same_files(
         elif how == "of another submission":
             path.write_bytes(parts[index - 1].read_bytes())
         else:
-            damaged = content.replace(b"</", b"<_") if how == "flipped" else content[: len(content) // 2]
+            damaged = (
+                content.replace(b"</", b"<_").replace(b'":', b"':")
+                if how == "flipped"
+                else content[: len(content) // 2]
+            )
             path.write_bytes(b"" if how == "empty" else damaged)
     assert (regrade_class(_dearer(folder), ResultsFolder(folder / "out"), workers=1), _files(folder / "out")) == whole
 
@@ -197,6 +213,15 @@ def test_kept_work_is_used_so_that_only_changed_criteria_are_judged_and_rendered
     monkeypatch.setattr(notebook_module, "notebook_cells", _noting(rendered, notebook_module.notebook_cells))
     assert regrade_class(_course(folder, "points: 5\n", "points: 6\n"), out, workers=1).changed == len(NAMES)
     assert (len(judged), rendered) == (len(NAMES), [])
+
+
+def test_the_noted_digest_of_a_grade_is_that_of_its_files(worked: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(worked, tmp_path / "copy"))
+    course, out = _dearer(folder), ResultsFolder(folder / "out")
+    regrade_class(course, out, workers=1)
+    noted = {row.submission: row.basis for row in Database(out.database_path).gradings()}
+    stamps = [grade.submission for name in NAMES if (grade := out.read_grade(name)) is not None]
+    assert noted == {stamp.id: basis_of(stamp, course, out) for stamp in stamps}
 
 
 def _noting(calls: list[Any], real: Any) -> Any:

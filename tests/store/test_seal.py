@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from grader.schema.grade import Grade
 from grader.store.results import grade_bytes, grade_data
-from grader.store.seal import is_edited, is_sealed_stamp
+from grader.store.seal import is_edited, is_sealed_stamp, seal_of, sorted_text
 from tests.report import samples
 
 WRITTEN: Any = json.loads(grade_bytes(grade_data(samples.rich_grade())))
@@ -30,6 +30,14 @@ def parent_of(document: Any, path: tuple[Any, ...]) -> Any:
     for key in path[:-1]:
         document = document[key]
     return document
+
+
+def test_the_seal_is_the_same_from_texts_that_are_known() -> None:
+    lists = [item for value in WRITTEN.values() if isinstance(value, list) for item in value]
+    parts = [*lists, WRITTEN["execution"], WRITTEN["reference"]]
+    assert len(parts) > 2
+    assert seal_of(WRITTEN, {id(part): sorted_text(part) for part in parts}) == WRITTEN["seal"]
+    assert seal_of(WRITTEN, {}) == seal_of(WRITTEN) == WRITTEN["seal"]
 
 
 def test_a_grade_as_written_is_not_edited_and_formatting_is_no_edit() -> None:
