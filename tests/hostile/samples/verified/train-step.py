@@ -1,6 +1,5 @@
 # ---
 # tries: Learn the test images in a train_step, while `fit` is given the training images.
-# open: Images that only a train_step uses are not recognized yet.
 # must:
 #   outcome: [flagged, graded]
 #   execution: completed
