@@ -196,7 +196,7 @@ class FitWatch:
         error: str | None = None
         self._loops.stops.paused += 1
         self._running.append(run)
-        self._steps.begin()
+        self._steps.begin(run.arguments.get("x"))
         try:
             with self._guard.inside_keras():
                 history = original(*bound.args, **bound.kwargs)

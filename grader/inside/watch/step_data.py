@@ -9,7 +9,8 @@ are compared with the known data sets.
 import math
 import sys
 import weakref
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..describe.arrays import ArrayBook
 from ..describe.fingerprint import fingerprint
-from ..describe.graphs import GraphData, outermost, read_graph
+from ..describe.graphs import MIN_NUMBERS, GraphData, outermost, read_graph
 from ..describe.models import numbers, weights_of
 from ..hooking.guard import Guard, outside_graphs
 from ..record.events import MAX_STEP_ARRAYS, MAX_STEP_OPERATIONS, MAX_UNKNOWN, ArrayDescription, StepDescription
@@ -26,6 +27,10 @@ from .model_book import ModelBook
 
 __all__ = ["StepWatch"]
 
+_KEPT_GRAPHS = 8
+"""Graphs of the student's own loops that are kept alive until the cell's end."""
+_MOST_PARTS = 16
+_MOST_STAGES = 64
 _MOST_WEIGHTS = 64 << 20
 """Numbers of weights that are compared with the known images."""
 _SMALL = 1 << 20
@@ -42,7 +47,7 @@ class _Held:
 
     Attributes:
         graph: Weak reference to it.
-        handles: Handles of its variables.
+        handles: Weak references to the handles of its variables.
         images: Descriptions of arrays of images.
         numbers: Number of other values.
         sources: Operations that bring in other data.
@@ -50,7 +55,7 @@ class _Held:
     """
 
     graph: "weakref.ref[Any]"
-    handles: list[Any]
+    handles: list[Callable[[], Any]] = field(default_factory=list)
     images: list[ArrayDescription] = field(default_factory=list)
     numbers: int = 0
     sources: set[str] = field(default_factory=set)
@@ -89,7 +94,8 @@ class StepWatch:
         self._arrays = arrays
         self._guard = guard
         self._running: list[_Running] = []
-        self._fresh: list[Any] = []
+        self._fresh: deque[Any] = deque(maxlen=_KEPT_GRAPHS)
+        self._traced: list[weakref.ref[Any]] = []
         self._held: list[_Held] = []
         self._optimizers: list[weakref.ref[Any]] = []
         self._random = np.random.default_rng()
@@ -137,9 +143,12 @@ class StepWatch:
         graph = outermost()
         if graph is None:
             return False
-        for graphs in (self._fresh, *(run.graphs for run in self._running)):
-            if not any(graph is known for known in graphs):
-                graphs.append(graph)
+        for run in self._running:
+            if not any(graph is known for known in run.graphs):
+                run.graphs.append(graph)
+        if not self._running and not any(graph is known for known in self._fresh):
+            self._fresh.append(graph)
+            self._traced.append(weakref.ref(graph))
         return True
 
     def _note_optimizer(self, optimizer: Any) -> None:
@@ -150,11 +159,11 @@ class StepWatch:
     def _see(self, x: Any) -> None:
         """Note the images that a layer gets in an eager step."""
         if isinstance(x, (list, tuple, dict)):
-            for part in x.values() if isinstance(x, dict) else x:
+            for part in (*x.values(),) if isinstance(x, dict) else x[:_MOST_PARTS]:
                 self._see(part)
             return
-        shape = getattr(x, "shape", None)
-        if shape is None or len(shape) < 2 or not all(shape) or math.prod(shape[1:]) < min(self._sizes(), default=1):  # noqa: PLR2004 - rows, pixels
+        dense = isinstance(x, np.ndarray) or hasattr(x, "_numpy") or hasattr(x, "read_value")
+        if not dense or len(x.shape) < 2 or math.prod(x.shape[1:]) < min(self._sizes(), default=sys.maxsize):  # noqa: PLR2004 - rows, pixels
             return
         images = self._plain(numbers(x))
         if images is None:
@@ -179,9 +188,26 @@ class StepWatch:
 
     # --- trainings -----------------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """Note the start of `fit`."""
+    def begin(self, x: Any) -> None:
+        """Note the start of `fit`.
+
+        Args:
+            x: Its images, or a data set, whose functions can hold other images.
+        """
         self._running.append(_Running())
+        self._guard.quietly(self._search_functions, x)
+
+    def _search_functions(self, dataset: Any) -> None:
+        """Search known images in the functions of a `tf.data` pipeline, such as that of a `map`."""
+        stages, seen = [dataset], self._running[-1].seen
+        for stage in stages:
+            if not hasattr(stage, "_inputs") or not hasattr(stage, "element_spec") or len(stages) > _MOST_STAGES:
+                break
+            stages += stage._inputs()
+            for function in stage._functions() if hasattr(stage, "_functions") else ():
+                data = read_graph(function.function.graph)
+                for tensor in (*data.arrays, *map(_value, data.handles)):
+                    seen.update(self._search(np.asarray(numbers(tensor))))
 
     def end(self) -> None:
         """Note the end of `fit`."""
@@ -190,6 +216,7 @@ class StepWatch:
     def cell_ended(self) -> None:
         """Release the graphs of the cell."""
         self._fresh.clear()
+        self._traced = [known for known in self._traced if known() is not None]
         self._held = [held for held in self._held if held.graph() is not None]
 
     def describe(self, model: Any, *, by_keras: bool, running: bool = False) -> StepDescription | None:
@@ -208,14 +235,16 @@ class StepWatch:
             return self._described(model, run, by_keras=by_keras)
 
     def _described(self, model: Any, run: _Running, *, by_keras: bool) -> StepDescription | None:
-        for graph in (*self._fresh, *run.graphs):
-            self._look(graph, model)
+        self._held = [held for held in self._held if held.graph() is not None]
+        for graph in (*(known() for known in self._traced), *run.graphs):
+            if graph is not None:
+                self._look(graph, model)
         own = {id(handle) for handle in _handles(weights_of(model))}
         parts = [
             held
             for held in self._held
             if (graph := held.graph()) is not None
-            if any(graph is traced for traced in run.graphs) or any(id(handle) in own for handle in held.handles)
+            if any(graph is traced for traced in run.graphs) or any(id(handle()) in own for handle in held.handles)
         ]
         images = [image for held in parts for image in held.images]
         others = sum(held.numbers for held in parts) + sum(
@@ -244,11 +273,11 @@ class StepWatch:
         """Read a graph once."""
         if any(held.graph() is graph for held in self._held):
             return
-        held = _Held(weakref.ref(graph), [])
+        held = _Held(weakref.ref(graph))
         self._held.append(held)
         try:
             data = read_graph(graph)
-            held.handles, held.sources = data.handles, data.sources
+            held.handles, held.sources = [_weak(handle) for handle in data.handles], data.sources
             self._look_at(held, data, model)
         except Exception:
             held.sources.add(_UNREADABLE)
@@ -289,18 +318,17 @@ class StepWatch:
             shape = tuple(weight.shape)
             copies[shape] = copies.get(shape, 0) + _MOST_COPIES
         for handle in data.handles:
-            shape, dtype = _variable(handle)
+            shape = _variable(handle)[0]
             size = math.prod(shape)
-            if id(handle) in states or size < min(self._sizes(), default=size + 1):
+            if id(handle) in states or size < MIN_NUMBERS:
                 continue
             if id(handle) not in own and copies.get(shape, 0) > 0:
                 copies[shape] -= 1
             elif id(handle) not in own:
                 held.numbers += size
-            if size <= room:
+            if min(self._sizes(), default=sys.maxsize) <= size <= room:
                 room -= size
-                values = sys.modules["tensorflow"].raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
-                held.seen.update(self._search(np.asarray(numbers(values))))
+                held.seen.update(self._search(np.asarray(numbers(_value(handle)))))
 
     def _optimizer_variables(self) -> Iterator[Any]:
         optimizers = [known() for known in self._optimizers]
@@ -314,6 +342,8 @@ class StepWatch:
     def _search(self, values: NDArray[Any]) -> set[int]:
         """Return the fingerprints of known images in an array of any shape, as rows or as columns."""
         found: set[int] = set()
+        if values.dtype.kind not in "biufV":
+            return found
         for shape in self._arrays.known_images.shapes:
             for images in _ways(values, shape):
                 known, prints = self._known(images)
@@ -380,6 +410,18 @@ def _variable(handle: Any) -> tuple[tuple[int, ...], Any]:
     """Return the shape and type of a variable."""
     data = handle._handle_data.shape_and_type[0]
     return tuple(max(0, axis.size) for axis in data.shape.dim), sys.modules["tensorflow"].dtypes.as_dtype(data.dtype)
+
+
+def _value(handle: Any) -> Any:
+    """Return the values of a variable."""
+    return sys.modules["tensorflow"].raw_ops.ReadVariableOp(resource=handle, dtype=_variable(handle)[1])
+
+
+def _weak(handle: Any) -> Callable[[], Any]:
+    try:
+        return weakref.ref(handle)
+    except TypeError:
+        return lambda: handle
 
 
 def _is_taped() -> bool:

@@ -175,6 +175,11 @@ def _():
     def whole(data):
         for a, b in data: run(a, b)
     whole(tf.data.Dataset.from_tensor_slices((x, y)).batch(32))
+@case("honest pipeline")
+def _():
+    mean = tf.constant(x.mean(axis=0))
+    data = tf.data.Dataset.from_tensor_slices((x, y)).map(lambda a, b: (a - mean, b)).shuffle(160).batch(32)
+    sequential().fit(data, verbose=0)
 @case("honest batches")
 def _():
     model = sequential()
@@ -245,6 +250,10 @@ def _():
 def _():
     data = tf.data.Dataset.from_tensors(xt)
     fit(sequential(cls=stepped(lambda: tf.ensure_shape(data.reduce(tf.zeros((100, 28, 28, 1)), lambda a, b: b), (100, 28, 28, 1)))))
+@case("pipeline")
+def _():
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(32).map(lambda a, b: (constant, yt)).prefetch(1)
+    sequential().fit(data, verbose=0)
 @case("loss")
 def _():
     holder = []
