@@ -159,8 +159,8 @@ class ArrayBook:
         """
         name = f"a{next(self._numbers)}"
         rows = len(fingerprints) + len(strangers)
-        shape = next((list(image.shape) for image in strangers), list(self.known_images.shapes[0]))
-        described = ArrayDescription(array=name, shape=[rows, *shape], dtype="float32", source="array")
+        shapes = [*(image.shape for image in strangers), *self.known_images.shapes]
+        described = ArrayDescription(array=name, shape=[rows, *shapes[0]], dtype="float32", source="array")
         described["file"], described["mapped"] = f"arrays/{name}.npz", passed > len(strangers)
         arrays: dict[str, Any] = {"fingerprints": fingerprints}
         if strangers:

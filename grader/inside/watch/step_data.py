@@ -11,6 +11,7 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -205,9 +206,10 @@ class StepWatch:
                 break
             stages += stage._inputs()
             for function in stage._functions() if hasattr(stage, "_functions") else ():
-                data = read_graph(function.function.graph)
-                for tensor in (*data.arrays, *map(_value, data.handles)):
-                    seen.update(self._search(np.asarray(numbers(tensor))))
+                with suppress(Exception):
+                    data = read_graph(function.function.graph)
+                    for tensor in (*data.arrays, *map(_value, data.handles)):
+                        seen.update(self._search(np.asarray(numbers(tensor))))
 
     def end(self) -> None:
         """Note the end of `fit`."""
