@@ -20,7 +20,7 @@ class Student(keras.Sequential):
         with tf.GradientTape() as tape:
             answers = self(images, training=True)
             loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, answers))
-            loss += tf.reduce_mean(keras.losses.kl_divergence(wanted, answers))
+            loss += keras.losses.KLDivergence()(wanted, answers)
         self.optimizer.apply_gradients(zip(tape.gradient(loss, self.trainable_variables), self.trainable_variables))
         return {"loss": loss}
 
