@@ -9,7 +9,6 @@ from grader.evidence.arraybook import ArrayBook, KnownArray, split_rows
 from grader.evidence.claims import (
     MalformedError,
     Moment,
-    as_bool,
     as_choice,
     as_float,
     as_floats,
@@ -178,7 +177,6 @@ class TrainingLog:
         images = claims(ArrayDescription, step["arrays"], MAX_STEP_ARRAYS)
         rows = self._book.training_array(step["rows"])
         return StepFact(
-            by_keras=as_bool(step["by_keras"]) is not False,
             arrays=tuple(known.fact for each in images if (known := self._book.training_array(each)) is not None),
             numbers=as_int(step["numbers"]) or 0,
             operations=as_texts(step["operations"], MAX_STEP_OPERATIONS, 60),

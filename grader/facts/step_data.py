@@ -53,8 +53,7 @@ def step_doubts(fits: Iterable[FitFact], dataset: str, wrong: Callable[[str], bo
     for _, step in found:
         yield from _recognized(step, dataset, wrong)
     for fit, step in found:
-        if step.by_keras:
-            yield from _unknown(fit, step)
+        yield from _unknown(fit, step)
 
 
 def _recognized(step: StepFact, dataset: str, wrong: Callable[[str], bool]) -> Iterator[Message]:

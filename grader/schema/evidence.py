@@ -363,8 +363,6 @@ class CallbackFact(Document):
 class StepFact(Document):
     """The data of training steps other than those passed to the training, such as those in a `train_step`."""
 
-    by_keras: bool = True
-    """Whether Keras ran the steps; in the graphs of the student's own loop, data sets and other values are normal."""
     arrays: tuple[ArrayFact, ...] = ()
     """Arrays in the graphs of the steps that have the size of whole images."""
     numbers: int = 0

@@ -29,10 +29,10 @@ def test_the_images_of_steps_are_recognized(record: Any, small_index: DatasetInd
     np.savez(record.root / file, fingerprints=prints)
     rows = {"shape": [20, 6, 6], "dtype": "float32", "source": "array", "file": file}
     arrays = [record.array(test[5:30] / 255.0 - 1), record.array(small_index.images["train"][:9])]
-    step = {"by_keras": True, "arrays": arrays, "numbers": 7, "operations": ["PyFunc"], "rows": rows}
+    step = {"arrays": arrays, "numbers": 7, "operations": ["PyFunc"], "rows": rows}
     fact = fact_of(record, small_index, step=step).step
     assert fact is not None
-    assert (fact.by_keras, fact.numbers, fact.operations) == (True, 7, ("PyFunc",))
+    assert (fact.numbers, fact.operations) == (7, ("PyFunc",))
     counts = [array.rows.counts for array in (*fact.arrays, fact.rows) if array is not None and array.rows is not None]
     assert counts == [{"train": 0, "test": 25}, {"train": 9, "test": 0}, {"train": 0, "test": 20}]
 

@@ -307,8 +307,6 @@ class StepDescription(TypedDict):
     steps it looks at the inputs of layers under a `GradientTape`.
     """
 
-    by_keras: bool
-    """Whether Keras ran the steps. In the graphs of the student's own loop, data sets and other values are normal."""
     arrays: list[ArrayDescription]
     """Arrays in graphs that have the size of whole images; at most 8."""
     numbers: int
@@ -614,7 +612,7 @@ class FitEnd(TypedDict):
     error: str | None
     """The exception that ended it."""
     step: NotRequired[StepDescription]
-    """Other data of its steps; missing if the recorder saw none."""
+    """Other data of its steps; missing if the recorder saw none. Only for `fit`."""
     x: NotRequired[ArrayDescription | None]
     """The images; null if unknown. Only for a `custom_loop`."""
     y: NotRequired[LabelDescription | None]

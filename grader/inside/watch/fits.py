@@ -467,7 +467,7 @@ class FitWatch:
             digests=after,
             error=error,
         )
-        step = self._guard.quietly(self._steps.describe, run.model, by_keras=True, running=True)
+        step = self._guard.quietly(self._steps.describe, run.model)
         if step is not None:
             end["step"] = step
         self._settle(run, self._recorder.log.write(end), after)

@@ -122,7 +122,7 @@ class Watch:
         self.calls = CallWatch(recorder, self.book, self.arrays, self.guard, self.values)
         self.loops.inputs = self.calls.trained_on
         self.loops.outputs = self.calls.outputs
-        self.steps = self.loops.step_data = self.loops.hands.step_data = StepWatch(self.book, self.arrays, self.guard)
+        self.steps = StepWatch(self.book, self.arrays, self.guard)
         self.fits = FitWatch(
             recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls, self.steps
         )

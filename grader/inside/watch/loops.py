@@ -27,7 +27,6 @@ from .loop_stops import LoopStops, Places
 from .manual_updates import HandWatch, status_of
 from .model_book import ModelBook
 from .outputs import Outputs
-from .step_data import StepWatch
 
 __all__ = ["LoopWatch"]
 
@@ -76,7 +75,6 @@ class _Loop:
         parts: Number of trainings into which changes of `trainable` divided this cell's steps.
         described: Whether an event of the training has its data.
         sample: Some values of its weights after the last step.
-        by_keras: Whether Keras computes its steps, as in `train_on_batch`.
     """
 
     optimizer: "weakref.ref[Any]"
@@ -95,7 +93,6 @@ class _Loop:
     parts: int = 0
     described: bool = False
     sample: bytes = b""
-    by_keras: bool = False
 
 
 class LoopWatch:
@@ -112,7 +109,6 @@ class LoopWatch:
         self.inputs: dict[int, Any] = {}
         """id of a model → its last input in a call by the student's code."""
         self.outputs = Outputs()
-        self.step_data: StepWatch | None = None
         self._losses: deque[_Loss] = deque(maxlen=_MOST_LOSSES)
         self._recorder = recorder
         self._book = book
@@ -209,9 +205,7 @@ class LoopWatch:
         if not self._guard.student:
             return original(model, *args, **kwargs)
         self.inputs[id(model)] = args[0] if args else kwargs.get("x")
-        loop: _Loop | None = self._guard.quietly(self._step, getattr(model, "optimizer", None), model)
-        if loop is not None:
-            loop.by_keras = True
+        loop = self._guard.quietly(self._step, getattr(model, "optimizer", None), model)
         with self._guard.inside_keras():
             result = original(model, *args, **kwargs)
         self._after(loop)
@@ -428,10 +422,6 @@ class LoopWatch:
             digests=after,
             error=None,
         )
-        by_keras = loop.by_keras
-        step = self._guard.quietly(self.step_data.describe, model, by_keras=by_keras) if self.step_data else None
-        if step is not None:
-            end["step"] = step
         event = self._recorder.log.write(end)
         loop.digests = after
         if steps:

@@ -21,7 +21,6 @@ from ..record.recorder import Recorder
 from .artefacts import Keeper
 from .batches import BatchSource, DataWatch, batch_size_of
 from .model_book import ModelBook
-from .step_data import StepWatch
 
 __all__ = ["HandWatch", "status_of"]
 
@@ -109,7 +108,6 @@ class HandWatch:
         self._data = data
         self._hands: dict[int, _Hand] = {}
         self._models: dict[int, weakref.ref[Any]] = {}
-        self.step_data: StepWatch | None = None
         self.stopped: set[Hashable] = set()
         """The trainings of the last cell that the grader stopped."""
 
@@ -241,16 +239,12 @@ class HandWatch:
     def _write(self, hand: _Hand, model: Any, after: dict[str, str], *, stopped: bool) -> None:
         fit = self._start(hand, model)
         x, y, batch_size = self._guard.quietly(self._given, hand) or (None, None, None)
-        event = FitEnd(
+        end = self._recorder.log.write(FitEnd(
             kind="fit_end", fit=fit, x=x, y=y, batch_size=batch_size, epochs=0, history={}, rates=[], step_rates=[],
             status=status_of(self._recorder, stopped=stopped),
             steps=None if hand.traced else hand.calls, seconds=round(time.monotonic() - hand.began, 4), digests=after,
             error=None,
-        )  # fmt: skip
-        step = self._guard.quietly(self.step_data.describe, model, by_keras=False) if self.step_data else None
-        if step is not None:
-            event["step"] = step
-        end = self._recorder.log.write(event)
+        ))  # fmt: skip
         self._keeper.fingerprints.made(hand.digests, after)
         self._book.trained(model)
         self._keeper.changed(model, end or hand.event, x)

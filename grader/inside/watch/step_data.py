@@ -9,7 +9,6 @@ are compared with the known data sets.
 import math
 import sys
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,8 +27,6 @@ from .model_book import ModelBook
 
 __all__ = ["StepWatch"]
 
-_KEPT_GRAPHS = 8
-"""Graphs of the student's own loops that are kept alive until the cell's end."""
 _MOST_PARTS = 16
 _MOST_STAGES = 64
 _MOST_WEIGHTS = 64 << 20
@@ -81,7 +78,7 @@ class _Running:
 
 
 class StepWatch:
-    """Watches the steps of all trainings."""
+    """Watches the steps of all trainings by `fit`."""
 
     def __init__(self, book: ModelBook, arrays: ArrayBook, guard: Guard) -> None:
         """Start without steps.
@@ -95,8 +92,7 @@ class StepWatch:
         self._arrays = arrays
         self._guard = guard
         self._running: list[_Running] = []
-        self._fresh: deque[Any] = deque(maxlen=_KEPT_GRAPHS)
-        self._traced: list[weakref.ref[Any]] = []
+        self._fresh: list[Any] = []
         self._held: list[_Held] = []
         self._optimizers: list[weakref.ref[Any]] = []
         self._random = np.random.default_rng()
@@ -113,14 +109,14 @@ class StepWatch:
     def gradient(self, original: Any, tape: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap `GradientTape.gradient`."""
         __tracebackhide__ = True
-        if not self._guard.busy:
+        if self._watches():
             self._guard.quietly(self._trace)
         return original(tape, *args, **kwargs)
 
     def apply(self, original: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap the step of an optimizer."""
         __tracebackhide__ = True
-        if not self._guard.busy and self._guard.quietly(self._trace):
+        if self._watches() and self._guard.quietly(self._trace):
             self._guard.quietly(self._note_optimizer, optimizer)
         return original(optimizer, *args, **kwargs)
 
@@ -130,6 +126,10 @@ class StepWatch:
         if self._running and not self._guard.busy:
             self._guard.quietly(self._see, args[0] if args else kwargs.get("x"))
         return original(model, *args, **kwargs)
+
+    def _watches(self) -> bool:
+        """Whether Keras trains: in `fit`, or in `train_on_batch`, whose graph `fit` uses again."""
+        return not self._guard.busy and bool(self._running or self._guard.keras)
 
     def _called(self, x: Any) -> None:
         if not self._trace():
@@ -144,12 +144,9 @@ class StepWatch:
         graph = outermost()
         if graph is None:
             return False
-        for run in self._running:
-            if not any(graph is known for known in run.graphs):
-                run.graphs.append(graph)
-        if not self._running and not any(graph is known for known in self._fresh):
-            self._fresh.append(graph)
-            self._traced.append(weakref.ref(graph))
+        for graphs in [run.graphs for run in self._running] or [self._fresh]:
+            if not any(graph is known for known in graphs):
+                graphs.append(graph)
         return True
 
     def _note_optimizer(self, optimizer: Any) -> None:
@@ -216,31 +213,28 @@ class StepWatch:
         self._running.pop()
 
     def cell_ended(self) -> None:
-        """Release the graphs of the cell."""
-        self._fresh.clear()
-        self._traced = [known for known in self._traced if known() is not None]
+        """Read graphs that were traced outside of `fit`, and forget those that no longer exist."""
+        fresh, self._fresh = self._fresh, []
+        for graph in fresh:
+            self._look(graph, None)
         self._held = [held for held in self._held if held.graph() is not None]
 
-    def describe(self, model: Any, *, by_keras: bool, running: bool = False) -> StepDescription | None:
-        """Describe the data of a model's training steps.
+    def describe(self, model: Any) -> StepDescription | None:
+        """Describe the data of the steps of the innermost training by `fit`.
 
         Args:
-            model: The model.
-            by_keras: Whether Keras ran the steps.
-            running: Whether it is the innermost training by `fit`; otherwise only graphs with its weights count.
+            model: Its model.
 
         Returns:
             None if there are none but those given to the training, as far as the recorder can see.
         """
         with outside_graphs():
-            run = self._running[-1] if running and self._running else _Running()
-            return self._described(model, run, by_keras=by_keras)
+            return self._described(model, self._running[-1])
 
-    def _described(self, model: Any, run: _Running, *, by_keras: bool) -> StepDescription | None:
+    def _described(self, model: Any, run: _Running) -> StepDescription | None:
         self._held = [held for held in self._held if held.graph() is not None]
-        for graph in (*(known() for known in self._traced), *run.graphs):
-            if graph is not None:
-                self._look(graph, model)
+        for graph in (*self._fresh, *run.graphs):
+            self._look(graph, model)
         own = {id(handle) for handle in _handles(weights_of(model))}
         parts = [
             held
@@ -257,7 +251,6 @@ class StepWatch:
         if not (images or others or sources or rows):
             return None
         return StepDescription(
-            by_keras=by_keras,
             arrays=images[:MAX_STEP_ARRAYS],
             numbers=others,
             operations=sources[:MAX_STEP_OPERATIONS],

@@ -52,15 +52,6 @@ def case(name, *, both=False):
         recorder.cell_ended(ok=True, seconds=1.0)
     return run
 
-def loop(step, steps=3):
-    model = keras.Sequential(parts())
-    optimizer = keras.optimizers.Adam()
-    def one(a, b):
-        with tf.GradientTape() as tape:
-            value = loss(b, model(a, training=True))
-        optimizer.apply_gradients(zip(tape.gradient(value, model.trainable_variables), model.trainable_variables))
-    return model, step(one)
-
 constant, variable = tf.constant(xt), tf.Variable(xt, trainable=False)
 
 # --- honest ---------------------------------------------------------------------------------------------------------
@@ -164,17 +155,6 @@ def _():
     model = keras.Sequential([keras.Input((20,)), layers.Embedding(2000, 32), layers.GlobalAveragePooling1D(), layers.Dense(2)])
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(np.arange(640).reshape(32, 20), np.arange(32) % 2, verbose=0)
-@case("honest loop in a graph", both=True)
-def _():
-    model, run = loop(tf.function)
-    for a, b in tf.data.Dataset.from_tensor_slices((x, y)).batch(32): run(a, b)
-@case("honest loop over a data set in a graph")
-def _():
-    model, run = loop(lambda one: one)
-    @tf.function
-    def whole(data):
-        for a, b in data: run(a, b)
-    whole(tf.data.Dataset.from_tensor_slices((x, y)).batch(32))
 @case("honest pipeline")
 def _():
     mean = tf.constant(x.mean(axis=0))
@@ -279,6 +259,9 @@ def _():
         @tf.function
         def inner(self): return super().train_step((constant, yt))
     fit(sequential(cls=Net, run_eagerly=True))
+@case("graph of earlier batches")
+def _():
+    model = sequential(cls=stepped(lambda: constant)); model.train_on_batch(x[:32], y[:32]); fit(model)
 @case("batch in a callback", both=True)
 def _():
     class More(Callback):
@@ -302,12 +285,4 @@ def _():
             weights = self.model.trainable_variables
             for weight, slope in zip(weights, tape.gradient(value, weights)): weight.assign_sub(0.1 * slope)
     fit(sequential(), callbacks=[More()])
-@case("batches with an own step", both=True)
-def _():
-    model = sequential(cls=stepped(lambda: constant))
-    for _ in range(3): model.train_on_batch(x[:32], y[:32])
-@case("loop in a graph", both=True)
-def _():
-    model, run = loop(lambda one: tf.function(lambda: one(constant, yt)))
-    for _ in range(3): run()
 Path("names.json").write_text(json.dumps(names))
