@@ -41,7 +41,7 @@ _UNREADABLE = "unreadable graph"
 
 @dataclass(slots=True)
 class _Held:
-    """What one graph holds.
+    """The data that one graph holds.
 
     Attributes:
         graph: Weak reference to it.
