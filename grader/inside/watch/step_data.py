@@ -29,6 +29,8 @@ __all__ = ["StepWatch"]
 
 _MOST_PARTS = 16
 _MOST_STAGES = 64
+_MOST_KEPT = 16
+"""Unrecognized images that are kept of one call."""
 _MOST_WEIGHTS = 64 << 20
 """Numbers of weights that are compared with the known images."""
 _SMALL = 1 << 20
@@ -170,19 +172,19 @@ class StepWatch:
         for run in self._running:
             run.seen.update(prints[known].tolist())
             run.passed += int((~known).sum())
-            self._keep_one(run, images[~known])
+            self._keep_some(run, images[~known])
 
-    def _keep_one(self, run: _Running, strangers: NDArray[Any]) -> None:
+    def _keep_some(self, run: _Running, strangers: NDArray[Any]) -> None:
         """Keep a random selection of unrecognized images."""
-        if not len(strangers):
-            return
-        one = np.asarray(strangers[self._random.integers(len(strangers))], np.float32)
-        if run.strangers and run.strangers[0].shape != one.shape:
-            return
-        if len(run.strangers) < MAX_UNKNOWN:
-            run.strangers.append(one)
-        elif self._random.random() < MAX_UNKNOWN * len(strangers) / run.passed:
-            run.strangers[self._random.integers(MAX_UNKNOWN)] = one
+        count = min(_MOST_KEPT, len(strangers))
+        for index in self._random.choice(len(strangers), count, replace=False) if count else ():
+            one = np.asarray(strangers[index], np.float32)
+            if run.strangers and run.strangers[0].shape != one.shape:
+                return
+            if len(run.strangers) < MAX_UNKNOWN:
+                run.strangers.append(one)
+            elif self._random.random() * run.passed * count < MAX_UNKNOWN * len(strangers):
+                run.strangers[self._random.integers(MAX_UNKNOWN)] = one
 
     # --- trainings -----------------------------------------------------------------------------------------------
 
