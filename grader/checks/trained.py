@@ -16,6 +16,7 @@ from grader.facts.case import Case
 from grader.facts.copies import copies_in, describe_copies
 from grader.facts.metrics import finite, series
 from grader.facts.recognition import known_rows
+from grader.facts.step_data import step_doubts
 from grader.facts.stops import cut_trainings
 from grader.facts.weights import trainings_behind, trainings_of
 from grader.schema.base import Assurance, Pointer
@@ -266,6 +267,9 @@ def _only_split(fits: tuple[FitFact, ...], dataset: str, split: str) -> Conditio
     copies = next((c for c in copies_in(fits) if c.dataset == dataset and c.split != split), None)
     if copies is not None:
         return Condition(name, holds=None, seen=describe_copies(copies))
+    doubt = next(step_doubts(fits, dataset, lambda other: other != split), None)
+    if doubt is not None:
+        return Condition(name, holds=None, seen=doubt)
     if len(counts) < len(fits):
         unconfirmed = say(
             "the grader recognized no {dataset:dataset} image outside the {split:split} images, "

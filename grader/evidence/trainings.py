@@ -17,6 +17,7 @@ from grader.evidence.claims import (
     as_map,
     as_text,
     as_texts,
+    claim,
     claims,
     holds,
     need_choice,
@@ -26,17 +27,21 @@ from grader.evidence.claims import (
 from grader.evidence.provenance import overlap
 from grader.evidence.settings import read_loss, read_optimizer
 from grader.inside.record.events import (
+    MAX_STEP_ARRAYS,
+    MAX_STEP_OPERATIONS,
     MAX_STEP_RATES,
+    ArrayDescription,
     CallbackDescription,
     Epoch,
     FitEnd,
     FitStart,
     FitStatus,
     Progress,
+    StepDescription,
     TrainingType,
     ValidationSource,
 )
-from grader.schema.evidence import ArrayFact, CallbackFact, FitFact, LabelFact
+from grader.schema.evidence import ArrayFact, CallbackFact, FitFact, LabelFact, StepFact
 
 __all__ = ["TrainingLog", "digests_of"]
 
@@ -72,6 +77,7 @@ class _End:
     step_rates: tuple[float, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
+    step: StepFact | None = None
 
 
 @dataclass(eq=False)
@@ -160,9 +166,22 @@ class TrainingLog:
             step_rates=as_floats(event["step_rates"], MAX_STEP_RATES),
             digests=digests_of(event["digests"]),
             error=as_text(event["error"], 1000) or None,
+            step=self._step(event["step"]) if holds(event, "step") else None,
         )
         if training.kind == "custom_loop":
             self._add_batches(training, event["x"], event["y"], event["batch_size"])
+
+    def _step(self, value: object) -> StepFact:
+        """Convert the description of the steps' other data."""
+        step = claim(StepDescription, value)
+        images = claims(ArrayDescription, step["arrays"], MAX_STEP_ARRAYS)
+        rows = self._book.training_array(step["rows"])
+        return StepFact(
+            arrays=tuple(known.fact for each in images if (known := self._book.training_array(each)) is not None),
+            numbers=as_int(step["numbers"]) or 0,
+            operations=as_texts(step["operations"], MAX_STEP_OPERATIONS, 60),
+            rows=rows.fact if rows else None,
+        )
 
     def progress(self, event: Progress, _: Moment) -> None:
         """Note the state of a running custom training loop."""
@@ -292,6 +311,7 @@ def _fact(training: _Training) -> FitFact:
         digests_after=end.digests,
         device=as_text(start["device"], 100),
         error=end.error,
+        step=end.step,
     )
 
 

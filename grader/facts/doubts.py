@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from grader.facts.case import Case
 from grader.facts.copies import any_copies, copies_behind, describe_copies
+from grader.facts.step_data import any_step_data, step_doubts_behind
 from grader.schema.grade import Finding
 from grader.schema.message import MessageLike, say, sentences
 
@@ -14,7 +15,7 @@ def has_doubts(case: Case) -> bool:
     """Whether a person must judge anything of a submission because of a doubt."""
     evidence = case.evidence
     doubts = (*(model.doubt for model in evidence.models), *(fact.doubt for fact in evidence.accuracies))
-    return any(doubts) or any_copies(evidence)
+    return any(doubts) or any_copies(evidence) or any_step_data(evidence)
 
 
 def with_doubts(case: Case, finding: Finding, roles: Iterable[str], read: frozenset[str]) -> Finding:
@@ -48,3 +49,4 @@ def _reasons(case: Case, models: set[str], *, judged: bool) -> Iterator[MessageL
         if fact.doubt is not None:
             yield fact.doubt
         yield from map(describe_copies, copies_behind(case.evidence, fact.model, fact.dataset, fact.split))
+        yield from step_doubts_behind(case.evidence, fact.model, fact.dataset, fact.split)

@@ -41,6 +41,7 @@ _END = _HISTORY | {
     "fits.step_rates",
     "fits.digests_after",
     "fits.error",
+    "fits.step",
     # The inputs of a custom loop are known only at its end.
     "fits.x",
     "fits.y",

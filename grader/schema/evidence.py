@@ -360,6 +360,19 @@ class CallbackFact(Document):
     """Its plain attributes (`monitor`, `patience`, `restore_best_weights` …)."""
 
 
+class StepFact(Document):
+    """The data of training steps other than those passed to the training, such as those in a `train_step`."""
+
+    arrays: tuple[ArrayFact, ...] = ()
+    """Arrays in the graphs of the steps that have the size of whole images."""
+    numbers: int = 0
+    """Number of other values in these graphs that are no weights."""
+    operations: tuple[str, ...] = ()
+    """Operations and resources of these graphs that can bring in data from elsewhere."""
+    rows: ArrayFact | None = None
+    """Known images in eager steps and in weights, each once, and some other images of eager steps."""
+
+
 class FitFact(Document):
     """One training, by `fit` or by a custom training loop."""
 
@@ -410,6 +423,8 @@ class FitFact(Document):
     digests_after: Mapping[str, str] = Field(default_factory=dict)
     device: str = ""
     error: str | None = None
+    step: StepFact | None = None
+    """Other data of its steps; None if the recorder saw none."""
     shortened: bool = False
     """Whether a quick run left out batches of its epochs."""
 

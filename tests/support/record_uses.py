@@ -49,6 +49,7 @@ _TAKE_ANY_VALUE = {
         "_need_path",
         "_new_number",
         "_running",
+        "_step",
     ),
 }
 """Functions of the reader whose parameter is an `object`."""

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -137,6 +137,40 @@ class ArrayBook:
         """
         return self._describe(Given(array, array), self._describe_labels)
 
+    @property
+    def known_images(self) -> KnownImages:
+        """The shapes and fingerprints of the session's data sets."""
+        if self._known_images is None:
+            self._known_images = KnownImages(self.recorder.session.data, self.recorder.session.datasets)
+        return self._known_images
+
+    def describe_rows(
+        self, fingerprints: NDArray[np.uint64], strangers: Sequence[NDArray[np.float32]], passed: int
+    ) -> ArrayDescription:
+        """Describe images that were seen one by one, without an array.
+
+        Args:
+            fingerprints: Fingerprints of the images of known data sets.
+            strangers: Some of the other images, all of one shape.
+            passed: Number of the other images.
+
+        Returns:
+            An array description whose file has all these rows.
+        """
+        name = f"a{next(self._numbers)}"
+        rows = len(fingerprints) + len(strangers)
+        shapes = [*(image.shape for image in strangers), *self.known_images.shapes]
+        described = ArrayDescription(array=name, shape=[rows, *shapes[0]], dtype="float32", source="array")
+        described["file"], described["mapped"] = f"arrays/{name}.npz", passed > len(strangers)
+        arrays: dict[str, Any] = {"fingerprints": fingerprints}
+        if strangers:
+            images = np.stack(strangers)
+            index = np.arange(len(fingerprints), rows)
+            arrays["fingerprints"] = np.concatenate([fingerprints, fingerprint(images)])
+            arrays |= {"sample": images, "sample_index": index, "unknown": _with_levels(images), "unknown_index": index}
+        np.savez(self.recorder.session.out / described["file"], **arrays)
+        return described
+
     def _remember_use(self, given: Given | None) -> None:
         if given is None or given.array is None or given.array.dtype.hasobject or not given.array.size:
             return
@@ -200,14 +234,12 @@ class ArrayBook:
         index = _sample_index(len(array), array.size // len(array), rows)
         sample = np.asarray(array[index], np.float32)
         marks: dict[str, NDArray[Any]] = {}
-        if self._known_images is None:
-            self._known_images = KnownImages(self.recorder.session.data, self.recorder.session.datasets)
-        if not self._known_images.knows(fingerprints[index]):
-            plain = self._known_images.plain(array)
+        if not self.known_images.knows(fingerprints[index]):
+            plain = self.known_images.plain(array)
             if plain is not array:
                 fingerprints = fingerprint(plain)
             # Individual rows only matter for images that a model used.
-            if rows == MAX_SAMPLE and (plain is array or not self._known_images.knows(fingerprints[index])):
+            if rows == MAX_SAMPLE and (plain is array or not self.known_images.knows(fingerprints[index])):
                 marks = landmarks(array, sample, self._room_for_landmarks)
                 self._room_for_landmarks -= sum(part.nbytes for part in marks.values())
         strange = self._strangers(array, fingerprints) if rows == MAX_SAMPLE else {}

@@ -21,6 +21,8 @@ __all__ = [
     "MAX_POINTS",
     "MAX_REASON",
     "MAX_SAMPLE",
+    "MAX_STEP_ARRAYS",
+    "MAX_STEP_OPERATIONS",
     "MAX_STEP_RATES",
     "MAX_UNKNOWN",
     "RECORD_VERSION",
@@ -70,6 +72,7 @@ __all__ = [
     "Shape",
     "Source",
     "Start",
+    "StepDescription",
     "Stopped",
     "Trainable",
     "TrainingType",
@@ -89,6 +92,10 @@ A record whose `start` has no `version` is of version 1."""
 
 MAX_STEP_RATES = 500
 """Maximum number of single steps' learning rates in one `fit_end`; a longer list is thinned evenly."""
+MAX_STEP_ARRAYS = 8
+"""Maximum number of arrays of images that a training step held."""
+MAX_STEP_OPERATIONS = 20
+"""Maximum number of operations of a training step that can bring in other data."""
 MAX_CLASSES = 1000
 """Maximum number of different labels; an array with more has no `classes`."""
 MAX_POINTS = 2000
@@ -291,6 +298,25 @@ class ArrayDescription(TypedDict):
     drawn: NotRequired[int]
     """Number of its rows in one epoch, if a pipeline leaves out rows after shuffling; then the description and the file
     are about all rows that can be among them."""
+
+
+class StepDescription(TypedDict):
+    """The data of training steps other than those passed to the training.
+
+    The recorder reads the graphs of the steps, once for each graph: captured tensors, constants and variables. In eager
+    steps it looks at the inputs of layers under a `GradientTape`.
+    """
+
+    arrays: list[ArrayDescription]
+    """Arrays in graphs that have the size of whole images; at most 8."""
+    numbers: int
+    """Number of other values in graphs: constants of at least 16 values, and variables that are no weights of a model
+    or optimizer."""
+    operations: list[str]
+    """Operations and resources of graphs that can bring in data from elsewhere, such as `EagerPyFunc`; at most 20."""
+    rows: ArrayDescription | None
+    """Images of known data sets in eager steps and in weights, each once, in no order, and at most 64 other images of
+    eager steps, chosen at random. `mapped` is true if there were more of those. The file has no sample without them."""
 
 
 class LabelDescription(TypedDict):
@@ -585,6 +611,8 @@ class FitEnd(TypedDict):
     """Layer with weights → hash of its weights after the training (32 hex digits)."""
     error: str | None
     """The exception that ended it."""
+    step: NotRequired[StepDescription]
+    """Other data of its steps; missing if the recorder saw none. Only for `fit`."""
     x: NotRequired[ArrayDescription | None]
     """The images; null if unknown. Only for a `custom_loop`."""
     y: NotRequired[LabelDescription | None]

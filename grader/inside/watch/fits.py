@@ -32,6 +32,7 @@ from .calls import CallWatch
 from .fingerprints import averaged, sample, statistical
 from .loops import LoopWatch
 from .model_book import Entry, ModelBook
+from .step_data import StepWatch
 
 __all__ = ["FitRun", "FitWatch", "device", "observer_class"]
 
@@ -141,6 +142,7 @@ class FitWatch:
         keeper: Keeper,
         loops: LoopWatch,
         calls: CallWatch,
+        steps: StepWatch,
     ) -> None:
         """Keep the parts of the recorder that are needed to record a training."""
         self._recorder = recorder
@@ -150,6 +152,7 @@ class FitWatch:
         self._keeper = keeper
         self._loops = loops
         self._calls = calls
+        self._steps = steps
         self._stopped = False
         self._running: list[FitRun] = []
 
@@ -198,6 +201,7 @@ class FitWatch:
         error: str | None = None
         self._loops.stops.paused += 1
         self._running.append(run)
+        self._steps.begin(run.arguments.get("x"))
         try:
             with self._guard.inside_keras():
                 history = original(*bound.args, **bound.kwargs)
@@ -216,6 +220,7 @@ class FitWatch:
             self._running.remove(run)
             if self._guard.quietly(self._end, run, status, error) is None:
                 self._guard.quietly(self._settle, run, run.event, {})
+            self._steps.end()
 
     def sequence_begun(self, original: Any, adapter: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap `on_epoch_begin` of Keras 3's adapter of a `Sequence`, which allows no unfinished epoch before it."""
@@ -485,6 +490,9 @@ class FitWatch:
             digests=after,
             error=error,
         )
+        step = self._guard.quietly(self._steps.describe, run.model)
+        if step is not None:
+            end["step"] = step
         self._settle(run, self._recorder.log.write(end), after)
         return True
 

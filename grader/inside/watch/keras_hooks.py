@@ -43,6 +43,7 @@ from .loops import LoopWatch
 from .model_book import ModelBook
 from .passes import Passes
 from .sessions import SessionWatch
+from .step_data import StepWatch
 from .values import ValueWatch
 
 __all__ = ["Watch", "install", "versions"]
@@ -121,7 +122,10 @@ class Watch:
         self.calls = CallWatch(recorder, self.book, self.arrays, self.guard, self.values)
         self.loops.inputs = self.calls.trained_on
         self.loops.outputs = self.calls.outputs
-        self.fits = FitWatch(recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls)
+        self.steps = StepWatch(self.book, self.arrays, self.guard)
+        self.fits = FitWatch(
+            recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls, self.steps
+        )
         self.sessions = SessionWatch(recorder, self.guard)
         self._attached: set[str] = set()
         self._origins: dict[int, tuple[weakref.ref[Any], str]] = {}
@@ -143,7 +147,13 @@ class Watch:
         for model, passes in self._passes.items():
             self.values.ended(model, "predict", None, passes.repeated)
         self._passes.clear()
-        for settle in (self.values.cell_ended, self.loops.cell_ended, self.book.announce_all, self.keeper.cell_ended):
+        for settle in (
+            self.values.cell_ended,
+            self.loops.cell_ended,
+            self.steps.cell_ended,
+            self.book.announce_all,
+            self.keeper.cell_ended,
+        ):
             self.guard.quietly(settle)
 
     def tensorflow_imported(self, module: ModuleType) -> None:
@@ -154,6 +164,7 @@ class Watch:
     def _hook_data(self, tensorflow: ModuleType) -> None:
         around(tensorflow.data.Dataset, "__iter__", self.loops.iterate)
         around(tensorflow.GradientTape, "gradient", self.loops.hands.gradient)
+        around(tensorflow.GradientTape, "gradient", self.steps.gradient)
         around(tensorflow.compat.v1.Session, "run", self.sessions.run)
 
     def attach(self, module: ModuleType) -> None:
@@ -176,6 +187,7 @@ class Watch:
 
     def _hook(self, family: _Family) -> None:
         model, put = family.model, self._put
+        put("Layer.__call__", around, family.layer, "__call__", self.steps.layer)
         put("Model.__new__", around, model, "__new__", self._new, on=model)
         put("Model.__call__", around, model, "__call__", self.calls.call, on=model)
         put("Model.compile", around, model, "compile", self._compile)
@@ -183,6 +195,7 @@ class Watch:
         put("Model.evaluate", around, model, "evaluate", self._evaluate)
         put("Model.predict", around, model, "predict", self._predict)
         put("Model.train_on_batch", around, model, "train_on_batch", self.loops.train_on_batch)
+        put("Model.train_on_batch", around, model, "train_on_batch", self.steps.train_on_batch)
         put("Model.get_weights", around, model, "get_weights", self._get_weights)
         put("Model.set_weights", around, model, "set_weights", self._set_weights)
         put("Model.save_weights", around, model, "save_weights", self._save_weights)
@@ -196,8 +209,10 @@ class Watch:
         for optimizer in family.optimizers:
             if "apply" in optimizer.__dict__:
                 put("Optimizer.apply", around, optimizer, "apply", self.loops.apply)
+                put("Optimizer.apply", around, optimizer, "apply", self.steps.apply)
             else:
                 put("Optimizer.apply", around, optimizer, "apply_gradients", self.loops.apply_gradients)
+                put("Optimizer.apply", around, optimizer, "apply_gradients", self.steps.apply)
         root, saving = family.root, family.saving
         if root == "keras":
             put("get_tensor_spec", around_everywhere, root, family.adapters, "get_tensor_spec", self.fits.first_batches)

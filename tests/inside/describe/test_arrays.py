@@ -189,3 +189,14 @@ def test_many_single_images_do_not_fill_the_folder(book: ArrayBook) -> None:
     rng = np.random.default_rng(0)
     kept = [x_of(book, rng.random((1, 9, 9))) for _ in range(230)]
     assert sum("file" in found for found in kept) == 200
+
+
+def test_images_that_were_seen_one_by_one_are_described_without_an_array(book: ArrayBook, images: np.ndarray) -> None:
+    prints = fingerprint(images[:5])
+    found = book.describe_rows(prints, list(images[5:8]), 9)
+    assert (found["shape"], found["mapped"]) == ([8, 12, 12, 1], True)
+    with np.load(book.recorder.session.out / found["file"], allow_pickle=False) as file:
+        assert np.array_equal(file["fingerprints"], fingerprint(images[:8]))
+        assert file["unknown_index"].tolist() == file["sample_index"].tolist() == [5, 6, 7]
+        assert np.array_equal(file["sample"], images[5:8])
+        assert file["unknown"].dtype == np.uint8

@@ -1,10 +1,10 @@
 # ---
 # tries: Learn the test images in a train_step, while `fit` is given the training images.
-# open: Images that only a train_step uses are not recognized yet.
 # must:
-#   outcome: [flagged, graded]
+#   outcome: flagged
 #   execution: completed
-#   criteria: {trained: [pending, failed]}
+#   points: {accuracy: 0}
+#   criteria: {trained: pending, accuracy: pending}
 # ---
 # include network
 import tensorflow as tf

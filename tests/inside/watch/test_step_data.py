@@ -1,0 +1,56 @@
+"""Images that only the steps of a training use are found, and honest steps of the student's own raise no doubt."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grader.evidence.arraybook import ArrayBook
+from grader.evidence.artefacts import ArtefactFolder
+from grader.evidence.claims import Moment, claim
+from grader.evidence.provenance import make_index
+from grader.evidence.trainings import TrainingLog
+from grader.facts.step_data import step_doubts
+from grader.inside.record.events import FitEnd, FitStart
+
+SCRIPT = Path(__file__).parents[2] / "notebooks" / "cells" / "steps.py"
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("dialect", ["keras3", "keras2"])
+def test_only_test_images_and_unknown_data_of_steps_are_doubtful(
+    dialect: str, tmp_path: Path, small_mnist: Path, kernel_tools: Any
+) -> None:
+    # AutoGraph reads the text of functions, so the script runs as a file.
+    script = f"import runpy; runpy.run_path({str(SCRIPT)!r})"
+    events = kernel_tools.run_script(script, kernel_tools.write_session(tmp_path, small_mnist, dialect))
+    assert [event for event in events if event["kind"] == "gap"] == []
+    names = json.loads((tmp_path / "names.json").read_text(encoding="utf-8"))
+    doubts = _doubts(events, tmp_path / "out", small_mnist / "mnist")
+    found = {name: doubts[cell] for cell, name in enumerate(names, 1)}
+    honest = {name: not any(each) for name, each in found.items() if name.startswith("honest")}
+    others = {name: all(each) for name, each in found.items() if not name.startswith("honest")}
+    wrong = {name: found[name] for name, right in (honest | others).items() if not right or not found[name]}
+    assert wrong == {}
+
+
+def _doubts(events: list[dict[str, Any]], out: Path, data: Path) -> dict[int, list[str]]:
+    """Return the ids of the doubts about each training, by cell."""
+    parts = {name: np.load(data / f"{name}.npy") for name in ("x_train", "y_train", "x_test", "y_test")}
+    index = make_index("mnist", **parts, fingerprints=np.load(data / "fingerprints.npy"))
+    log = TrainingLog(ArrayBook(ArtefactFolder(out), {"mnist": index}))
+    for event in events:
+        if event["kind"] in {"fit_start", "fit_end"}:
+            at = Moment(event["n"], event["cell"])
+            if event["kind"] == "fit_start":
+                log.start(claim(FitStart, event), at)
+            else:
+                log.end(claim(FitEnd, event), at)
+    found: dict[int, list[str]] = {}
+    for fit in (fact for fact in log.facts() if fact.kind == "fit"):
+        told = [str(doubt.id) for doubt in step_doubts([fit], "mnist", lambda split: split == "test")]
+        found.setdefault(fit.cell or 0, []).append(told[0] if told else "")
+    return found

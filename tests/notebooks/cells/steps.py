@@ -1,0 +1,288 @@
+"""Trainings by `fit` and by loops in whose steps other data are used, or none; each case counts as a cell."""
+
+import json, os
+from pathlib import Path
+import numpy as np
+from inside.record.recorder import Recorder
+from inside.record.session import Session
+from inside.keras2 import dialect
+from inside.watch import keras_hooks
+recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
+dialect.install(recorder)
+watch = keras_hooks.install(recorder)
+import tensorflow as tf
+keras = tf.keras
+layers, Callback = keras.layers, keras.callbacks.Callback
+folder = recorder.session.data / "mnist"
+load = lambda name: np.load(folder / f"{name}.npy")
+x, y = (load("x_train")[:64] / 255.0).astype("float32")[..., None], load("y_train")[:64]
+xt, yt = (load("x_test")[:100] / 255.0).astype("float32")[..., None], load("y_test")[:100].astype("int32")
+more, labels = (load("x_train")[500:700] / 255.0).astype("float32")[..., None], load("y_train")[500:700].astype("int32")
+loss = keras.losses.SparseCategoricalCrossentropy()
+names = []
+
+def parts(*first):
+    return [keras.Input((28, 28, 1)), *first, layers.Conv2D(2, 5, strides=3, activation="relu"),
+        layers.Dropout(0.1), layers.Flatten(), layers.Dense(10, activation="softmax")]
+
+def sequential(*first, cls=keras.Sequential, loss=loss, **keys):
+    model = cls(parts(*first))
+    model.compile("adam", loss, **keys)
+    return model
+
+def stepped(images, labels=None, base=keras.Sequential):
+    class Net(base):
+        def train_step(self, data):
+            return super().train_step((images(), yt if labels is None else labels()))
+    return Net
+
+def fit(model, **keys):
+    return model.fit(x, y, batch_size=32, epochs=keys.pop("epochs", 1), verbose=0, **keys)
+
+def case(name, *, both=False):
+    def run(function):
+        if not both and recorder.session.dialect == "keras2":
+            return
+        names.append(name)
+        recorder.cell_started()
+        try:
+            function()
+        except Exception as problem:
+            names[-1] += " " + repr(problem)[:2000]
+        recorder.cell_ended(ok=True, seconds=1.0)
+    return run
+
+constant, variable = tf.constant(xt), tf.Variable(xt, trainable=False)
+
+# --- honest ---------------------------------------------------------------------------------------------------------
+@case("honest plain", both=True)
+def _(): fit(sequential(), validation_data=(xt, yt)).model.evaluate(xt, yt, verbose=0)
+@case("honest eager", both=True)
+def _(): fit(sequential(run_eagerly=True), validation_data=(xt, yt))
+@case("honest compiled")
+def _(): fit(sequential(jit_compile=True))
+@case("honest several steps in one call")
+def _(): fit(sequential(steps_per_execution=3))
+@case("honest layers")
+def _():
+    model = sequential(layers.RandomFlip("horizontal"), layers.RandomRotation(0.1), layers.RandomZoom(0.1),
+        layers.Rescaling(2.0, -1.0), layers.GaussianNoise(0.1), layers.BatchNormalization(),
+        layers.SeparableConv2D(3, 3, padding="same"), layers.SpatialDropout2D(0.1), layers.LayerNormalization())
+    fit(model, epochs=2, class_weight={n: 1.0 + n for n in range(10)}, callbacks=[keras.callbacks.EarlyStopping("loss")])
+@case("honest normalization of each pixel")
+def _():
+    norm = layers.Normalization(axis=(1, 2, 3)); norm.adapt(x)
+    fit(sequential(norm))
+@case("honest constants", both=True)
+def _():
+    mean, mask = x.mean(axis=0), tf.constant(np.eye(28, dtype="float32")[..., None])
+    weights = tf.constant(np.linspace(1, 2, 10), tf.float32)
+    class Net(keras.Sequential):
+        def train_step(self, data):
+            images, labels = data
+            with tf.GradientTape() as tape:
+                p = self((images - mean) * mask, training=True)
+                value = tf.reduce_mean(loss(labels, p) * tf.gather(weights, tf.cast(labels, tf.int32)))
+            self.optimizer.apply_gradients(zip(tape.gradient(value, self.trainable_variables), self.trainable_variables))
+            return {"loss": value}
+    fit(sequential(cls=Net)); fit(sequential(cls=Net, run_eagerly=True))
+@case("honest mixup")
+def _():
+    class Net(keras.Sequential):
+        def train_step(self, data):
+            images, labels = data
+            order = tf.random.shuffle(tf.range(tf.shape(images)[0]))
+            images = 0.8 * images + 0.2 * tf.gather(images, order)
+            return super().train_step((tf.image.random_flip_left_right(images), labels))
+    fit(sequential(cls=Net)); fit(sequential(cls=Net, run_eagerly=True))
+@case("honest more training images")
+def _(): fit(sequential(cls=stepped(lambda: more, lambda: labels)))
+@case("honest distillation", both=True)
+def _():
+    teacher = sequential(layers.Conv2D(64, 3, padding="same"), layers.Conv2D(64, 3, padding="same")); fit(teacher)
+    class Student(keras.Model):
+        def __init__(self): super().__init__(); self.net = keras.Sequential(parts())
+        def call(self, images, training=False): return self.net(images, training=training)
+        def train_step(self, data):
+            images, labels = data
+            soft = teacher(images, training=False)
+            with tf.GradientTape() as tape:
+                p = self(images, training=True)
+                value = tf.reduce_mean(loss(labels, p)) + keras.losses.KLDivergence()(soft, p)
+            self.optimizer.apply_gradients(zip(tape.gradient(value, self.trainable_variables), self.trainable_variables))
+            return {"loss": value}
+    for eager in (False, True):
+        model = Student(); model.compile("adam", run_eagerly=eager); fit(model)
+@case("honest adversarial")
+def _():
+    make = keras.Sequential([keras.Input((16,)), layers.Dense(784, activation="sigmoid"), layers.Reshape((28, 28, 1))])
+    judge = keras.Sequential(parts()[:-1] + [layers.Dense(1)])
+    bce = keras.losses.BinaryCrossentropy(from_logits=True)
+    class Gan(keras.Model):
+        def __init__(self): super().__init__(); self.make, self.judge = make, judge
+        def compile(self, **keys): super().compile(**keys); self.one, self.two = (keras.optimizers.Adam() for _ in "ab")
+        def call(self, images): return self.judge(images)
+        def train_step(self, data):
+            images = data[0] if isinstance(data, tuple) else data
+            noise = tf.random.normal((tf.shape(images)[0], 16))
+            with tf.GradientTape() as a, tf.GradientTape() as b:
+                fake = self.make(noise, training=True)
+                real, false = self.judge(images, training=True), self.judge(fake, training=True)
+                first = bce(tf.ones_like(real), real) + bce(tf.zeros_like(false), false)
+                second = bce(tf.ones_like(false), false)
+            self.one.apply_gradients(zip(a.gradient(first, self.judge.trainable_variables), self.judge.trainable_variables))
+            self.two.apply_gradients(zip(b.gradient(second, self.make.trainable_variables), self.make.trainable_variables))
+            return {"loss": first}
+    gan = Gan(); gan.compile(); fit(gan)
+@case("honest moving average of weights")
+def _():
+    class Net(keras.Sequential):
+        def train_step(self, data):
+            logs = super().train_step(data)
+            for own, weight in zip(self.averages, self.trainable_variables): own.assign(0.9 * own + 0.1 * weight)
+            return logs
+    model = sequential(layers.Conv2D(64, 3), layers.Conv2D(64, 3), cls=Net)
+    model.averages = [tf.Variable(weight) for weight in model.trainable_variables]
+    fit(model)
+@case("honest test accuracy in a callback")
+def _():
+    class Look(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model(xt); self.model.evaluate(xt, yt, verbose=0); self.model.predict(xt, verbose=0)
+    fit(sequential(), epochs=2, callbacks=[Look()]); fit(sequential(run_eagerly=True), callbacks=[Look()])
+@case("honest embedding")
+def _():
+    model = keras.Sequential([keras.Input((20,)), layers.Embedding(2000, 32), layers.GlobalAveragePooling1D(), layers.Dense(2)])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(np.arange(640).reshape(32, 20), np.arange(32) % 2, verbose=0)
+@case("honest pipeline")
+def _():
+    mean = tf.constant(x.mean(axis=0))
+    data = tf.data.Dataset.from_tensor_slices((x, y)).map(lambda a, b: (a - mean, b)).shuffle(64).batch(32)
+    sequential().fit(data, verbose=0)
+# --- test images ----------------------------------------------------------------------------------------------------
+@case("tensor", both=True)
+def _(): fit(sequential(cls=stepped(lambda: constant)))
+@case("array as bytes, compiled")
+def _(): fit(sequential(cls=stepped(lambda: xt), jit_compile=True))
+@case("variable", both=True)
+def _(): fit(sequential(cls=stepped(lambda: variable)))
+@case("in a branch")
+def _(): fit(sequential(cls=stepped(lambda: tf.cond(tf.random.uniform([]) < 2.0, lambda: tf.constant(xt), lambda: tf.zeros((100, 28, 28, 1))))))
+@case("single images")
+def _(): fit(sequential(cls=stepped(lambda: tf.stack([tf.constant(image) for image in xt]))))
+@case("mixed order of axes")
+def _():
+    turned = np.moveaxis(xt, 0, -1)
+    fit(sequential(cls=stepped(lambda: tf.transpose(tf.constant(turned), (3, 0, 1, 2)))))
+@case("hidden: other encoding")
+def _():
+    key = np.random.default_rng(1).permutation(784); hidden = tf.constant(xt.reshape(100, 784)[:, key] ** 2)
+    fit(sequential(cls=stepped(lambda: tf.reshape(tf.gather(hidden, np.argsort(key), axis=1) ** 0.5, (100, 28, 28, 1)))))
+@case("variable filled by a callback")
+def _():
+    place = tf.Variable(more[:100])
+    class Fill(Callback):
+        def on_train_begin(self, logs=None): place.assign(xt)
+        def on_train_end(self, logs=None): place.assign(more[:100])
+    fit(sequential(cls=stepped(lambda: place)), callbacks=[Fill()])
+@case("Python function", both=True)
+def _(): fit(sequential(cls=stepped(lambda: tf.ensure_shape(tf.numpy_function(lambda: xt, [], tf.float32), (100, 28, 28, 1)))))
+@case("file")
+def _():
+    Path("t.bin").write_bytes(xt.tobytes())
+    fit(sequential(cls=stepped(lambda: tf.reshape(tf.io.decode_raw(tf.io.read_file("t.bin"), tf.float32), (100, 28, 28, 1)))))
+@case("iterator")
+def _():
+    places = iter(tf.data.Dataset.from_tensor_slices(xt).batch(100).repeat())
+    fit(sequential(cls=stepped(lambda: next(places))))
+@case("pipeline")
+def _():
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(32).map(lambda a, b: (constant, yt)).prefetch(1)
+    sequential().fit(data, verbose=0)
+@case("loss")
+def _():
+    holder = []
+    def other(a, b): return tf.reduce_mean(loss(yt, holder[0](constant, training=True))) + 0.0 * tf.reduce_mean(b)
+    model = sequential(loss=other); holder.append(model); fit(model)
+@case("layer", both=True)
+def _():
+    class Swap(layers.Layer):
+        def call(self, images, training=False):
+            return constant[: tf.shape(images)[0]] if training else images
+    fit(sequential(Swap()))
+@case("weights of a layer")
+def _():
+    class Swap(layers.Layer):
+        def build(self, shape):
+            self.table = self.add_weight(shape=(100, 28, 28, 1), trainable=False, initializer="zeros"); self.table.assign(xt)
+        def call(self, images, training=False):
+            return tf.gather(tf.convert_to_tensor(self.table), tf.range(tf.shape(images)[0])) if training else images
+    fit(sequential(Swap()))
+@case("weights of an embedding")
+def _():
+    table = layers.Embedding(100, 784, trainable=False); table.build((None,)); table.set_weights([xt.reshape(100, 784)])
+    fit(sequential(cls=stepped(lambda: tf.reshape(table(tf.range(100)), (100, 28, 28, 1)))))
+@case("model in the own function")
+def _():
+    class Net(keras.Sequential):
+        def train_step(self, data):
+            with tf.GradientTape() as tape:
+                h = tf.constant(xt)
+                for layer in self.layers: h = layer(h)
+                value = tf.reduce_mean(loss(yt, h))
+            for weight, slope in zip(self.trainable_variables, tape.gradient(value, self.trainable_variables)): weight.assign_sub(0.1 * slope)
+            return {"loss": value}
+    fit(sequential(cls=Net)); fit(sequential(cls=Net, run_eagerly=True))
+@case("compiled again at the end")
+def _():
+    class Again(Callback):
+        def on_train_end(self, logs=None): self.model.compile("adam", loss); self.model.train_function = None
+    fit(sequential(cls=stepped(lambda: constant)), callbacks=[Again()])
+@case("eager padded array")
+def _():
+    wide = np.pad(xt, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    fit(sequential(layers.Cropping2D(0), cls=stepped(lambda: wide[:, 2:-2, 2:-2] * 2.0), run_eagerly=True))
+@case("eager noisy tensor")
+def _():
+    noisy = xt + np.random.default_rng(0).normal(0, 0.02, xt.shape).astype("float32")
+    fit(sequential(cls=stepped(lambda: noisy), run_eagerly=True))
+@case("eager layer", both=True)
+def _():
+    class Swap(layers.Layer):
+        def call(self, images, training=False): return constant if training else images
+    fit(sequential(Swap(), loss=lambda a, b: loss(yt, b) if len(b) == 100 else loss(a, b), run_eagerly=True))
+@case("eager function")
+def _():
+    class Net(keras.Sequential):
+        def train_step(self, data): return self.inner()
+        @tf.function
+        def inner(self): return super().train_step((constant, yt))
+    fit(sequential(cls=Net, run_eagerly=True))
+@case("graph of earlier batches")
+def _():
+    model = sequential(cls=stepped(lambda: constant)); model.train_on_batch(x[:32], y[:32]); fit(model)
+@case("batch in a callback", both=True)
+def _():
+    class More(Callback):
+        def on_epoch_end(self, epoch, logs=None): self.model.train_on_batch(xt, yt)
+    fit(sequential(), callbacks=[More()])
+@case("loop in a callback")
+def _():
+    class More(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            with tf.GradientTape() as tape: value = loss(yt, self.model(xt, training=True))
+            weights = self.model.trainable_variables
+            for weight, slope in zip(weights, tape.gradient(value, weights)): weight.assign_sub(0.1 * slope)
+    fit(sequential(), callbacks=[More()])
+@case("function in a callback")
+def _():
+    class More(Callback):
+        def on_epoch_end(self, epoch, logs=None): self.step()
+        @tf.function
+        def step(self):
+            with tf.GradientTape() as tape: value = tf.reduce_mean(loss(yt, self.model(constant, training=True)))
+            weights = self.model.trainable_variables
+            for weight, slope in zip(weights, tape.gradient(value, weights)): weight.assign_sub(0.1 * slope)
+    fit(sequential(), callbacks=[More()])
+Path("names.json").write_text(json.dumps(names))
