@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from grader.evidence.prediction_plans import PredictionPlan
+from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.unprotected import NoIsolation
 from grader.pipeline import execution
 from grader.pipeline.execution import Executor
+from grader.pipeline.setup import Bench, Options
 from grader.schema.rubric import RunSettings
 from tests.support.says import says
 
@@ -27,8 +29,8 @@ def test_a_model_that_cannot_be_used_has_no_predictions_and_stops_nothing(
     plan = PredictionPlan("p1", "m1", "tiny", "test", artefact, "keras", **values)
     rubric = SimpleNamespace(run=RunSettings())
     course = SimpleNamespace(indexes={}, loaded=SimpleNamespace(rubric=rubric))
-    bench = SimpleNamespace(isolation=NoIsolation(), python=None, device=None, threads=1, warm=None)
-    executor = Executor(cast("Any", course), cast("Any", bench), cast("Any", None), lambda _: None)
+    bench = Bench(NoIsolation(), Device("cpu"), threads=1, options=Options(), python=Path("python"))
+    executor = Executor(cast("Any", course), bench, cast("Any", None), lambda _: None)
     (tmp_path / "scratch").mkdir()
     (result,) = executor._predicted([plan], tmp_path / "evidence", tmp_path / "scratch")
     assert result.outputs is None
