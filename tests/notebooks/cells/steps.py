@@ -33,7 +33,7 @@ def sequential(*first, cls=keras.Sequential, loss=loss, **keys):
 def stepped(images, labels=None, base=keras.Sequential):
     class Net(base):
         def train_step(self, data):
-            return super().train_step((images(), yt if labels is None else labels()))
+            return super().train_step((images(), tf.constant(yt if labels is None else labels())))
     return Net
 
 def fit(model, **keys):
