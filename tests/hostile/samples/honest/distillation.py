@@ -13,6 +13,9 @@ teacher = build(keras.layers.Dense(64, activation="relu"))
 train(teacher, epochs=8)
 
 
+tracker = keras.metrics.Mean(name="loss")
+
+
 class Student(keras.Sequential):
     def train_step(self, data):
         images, labels = data
@@ -22,7 +25,12 @@ class Student(keras.Sequential):
             loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, answers))
             loss += keras.losses.KLDivergence()(wanted, answers)
         self.optimizer.apply_gradients(zip(tape.gradient(loss, self.trainable_variables), self.trainable_variables))
-        return {"loss": loss}
+        tracker.update_state(loss)
+        return {"loss": tracker.result()}
+
+    @property
+    def metrics(self):
+        return [tracker]
 
 
 model = Student(build().layers)

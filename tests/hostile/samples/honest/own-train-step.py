@@ -12,6 +12,9 @@ import tensorflow as tf
 mean, weights = tf.constant(x.mean(axis=0), tf.float32), tf.constant(np.linspace(0.9, 1.1, 10), tf.float32)
 
 
+tracker = keras.metrics.Mean(name="loss")
+
+
 class Net(keras.Sequential):
     def train_step(self, data):
         images, labels = data
@@ -22,7 +25,12 @@ class Net(keras.Sequential):
             losses = keras.losses.sparse_categorical_crossentropy(labels, answers)
             loss = tf.reduce_mean(losses * tf.gather(weights, tf.cast(labels, tf.int32)))
         self.optimizer.apply_gradients(zip(tape.gradient(loss, self.trainable_variables), self.trainable_variables))
-        return {"loss": loss}
+        tracker.update_state(loss)
+        return {"loss": tracker.result()}
+
+    @property
+    def metrics(self):
+        return [tracker]
 
 
 model = Net(build().layers)
