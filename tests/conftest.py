@@ -2,12 +2,9 @@
 
 import gc
 import os
-import sys
-from pathlib import Path
 
 import psutil
 import pytest
-from _pytest.pathlib import ImportMode, import_path
 from hypothesis import HealthCheck, settings
 
 # Property tests are not timed: they share the machine with trainings. Where a change is let in or not (`CI`), they try
@@ -26,28 +23,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # noqa: ARG001
     """Use two processes more than cores, since many tests only wait, as far as the memory reaches."""
     processes = len(os.sched_getaffinity(0)) + 2
     return max(1, min(processes, psutil.virtual_memory().available // _BYTES_EACH))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
-    """Let each process of a whole run import the modules from another place on.
-
-    Else all of them would rewrite the assertions of the same module at the same time, and none would find it done.
-    """
-    config = session.config
-    workers = getattr(config, "workerinput", None)
-    if workers is None or config.args_source is not config.ArgsSource.TESTPATHS:
-        return
-    files = sorted(Path(__file__).parent.rglob("test_*.py"))
-    number, processes = int(workers["workerid"].removeprefix("gw")), workers["workercount"]
-    first = len(files) * number // processes
-    namespaces = config.getini("consider_namespace_packages")
-    for path in [*files[first:], *files[:first]]:
-        try:
-            import_path(path, mode=ImportMode.importlib, root=config.rootpath, consider_namespace_packages=namespaces)
-        except (Exception, pytest.skip.Exception):  # noqa: BLE001 — the collection imports it again, and reports it
-            name = ".".join(path.relative_to(config.rootpath).with_suffix("").parts)
-            sys.modules.pop(name, None)
 
 
 def pytest_collection_finish() -> None:
