@@ -321,7 +321,11 @@ def zip_with_password(folder: Path, _: Traps) -> None:
 )
 def zip_with_equal_names(folder: Path, _: Traps) -> None:
     with zipfile.ZipFile(folder / "work.zip", "w") as archive:
-        for member, code in (("work.ipynb", _FINE), ("WORK.ipynb", "print('other')"), ("wörk.ipynb", _FINE)):
+        for member, code in (
+            ("work.ipynb", _FINE),
+            ("WORK.ipynb", "print('other', 'than', 'all')"),
+            ("wörk.ipynb", _FINE),
+        ):
             archive.writestr(zipfile.ZipInfo(member), _notebook(code))
         # All of them have the same time, since the latest of several versions counts.
         archive.writestr(zipfile.ZipInfo("./work.ipynb"), _notebook("print('again')"))

@@ -1,7 +1,7 @@
 # ---
 # tries: Start processes until nothing else runs, each in a session of its own, which gets its own share.
 # must:
-#   outcome: [graded, refused]
+#   outcome: [graded, refused, flagged]
 #   execution: [completed, memory, died, timeout]
 #   never: ["at most \\d{4,} processes"]
 # ---
