@@ -4,18 +4,25 @@ from collections.abc import Iterable, Iterator
 
 from grader.facts.case import Case
 from grader.facts.copies import any_copies, copies_behind, describe_copies
+from grader.facts.gaps import describe_cause
 from grader.facts.step_data import any_step_data, step_doubts_behind
+from grader.inside.record.events import OTHER_PROCESS
+from grader.schema.evidence import Evidence
 from grader.schema.grade import Finding
-from grader.schema.message import MessageLike, say, sentences
+from grader.schema.message import Message, MessageLike, say, sentences
 
 __all__ = ["has_doubts", "with_doubts"]
+
+_BRINGING = frozenset({"load", "load_weights", "set_weights"})
+"""Actions that replace a model's weights."""
 
 
 def has_doubts(case: Case) -> bool:
     """Whether a person must judge anything of a submission because of a doubt."""
     evidence = case.evidence
     doubts = (*(model.doubt for model in evidence.models), *(fact.doubt for fact in evidence.accuracies))
-    return any(doubts) or any_copies(evidence) or any_step_data(evidence)
+    brought = any(_brought_weights(evidence, fact.model) for fact in evidence.accuracies)
+    return any(doubts) or any_copies(evidence) or any_step_data(evidence) or brought
 
 
 def with_doubts(case: Case, finding: Finding, roles: Iterable[str], read: frozenset[str]) -> Finding:
@@ -39,6 +46,19 @@ def with_doubts(case: Case, finding: Finding, roles: Iterable[str], read: frozen
     return Finding.pending(message, measured=finding.measured, evidence=finding.evidence)
 
 
+def _brought_weights(evidence: Evidence, model: str) -> list[Message]:
+    """Describe how weights of an unrecorded training may have come into a model."""
+    trained = [gap for gap in evidence.gaps if gap.hook == OTHER_PROCESS]
+    for gap in trained:
+        for save in evidence.saves:
+            late = gap.cell is None or save.cell is None or save.cell >= gap.cell
+            if save.model == model and save.action in _BRINGING and save.other is None and late:
+                return [
+                    say("{cause}, and the model got weights of unknown origin afterwards", cause=describe_cause(gap))
+                ]
+    return []
+
+
 def _reasons(case: Case, models: set[str], *, judged: bool) -> Iterator[MessageLike]:
     for model in case.evidence.models:
         if model.doubt is not None and (not models or model.id in models):
@@ -48,5 +68,6 @@ def _reasons(case: Case, models: set[str], *, judged: bool) -> Iterator[MessageL
             continue
         if fact.doubt is not None:
             yield fact.doubt
+        yield from _brought_weights(case.evidence, fact.model)
         yield from map(describe_copies, copies_behind(case.evidence, fact.model, fact.dataset, fact.split))
         yield from step_doubts_behind(case.evidence, fact.model, fact.dataset, fact.split)

@@ -1,13 +1,15 @@
 """Criteria that depend on a model in doubt are left to a person."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from grader.facts.case import Case
 from grader.facts.doubts import has_doubts, with_doubts
+from grader.inside.record.events import OTHER_PROCESS
 from grader.schema.base import Assurance
-from grader.schema.evidence import AccuracyFact, CopiesFact, Evidence, ModelFact
+from grader.schema.evidence import AccuracyFact, CopiesFact, Evidence, GapFact, ModelFact, SaveFact
 from grader.schema.grade import Finding, RoleMatch
 from grader.schema.message import Message, say
 from grader.schema.rubric import Rubric
@@ -89,3 +91,27 @@ def test_an_accuracy_after_a_training_on_altered_test_images_is_in_doubt(
     assert has_doubts(case)
     finding = with_doubts(case, Finding.passed("good"), roles, frozenset(read))
     assert (finding.status == "pending") is pending
+
+
+@pytest.mark.parametrize(
+    ("action", "cell", "other", "pending"),
+    [
+        ("load_weights", 3, None, True),
+        ("set_weights", 4, None, True),
+        ("load", 3, None, True),
+        ("load_weights", 2, None, False),
+        ("set_weights", 4, "m2", False),
+        ("save", 4, None, False),
+    ],
+)
+@pytest.mark.parametrize("unrecorded", [True, False])
+def test_weights_that_arrive_after_an_unrecorded_training_are_left_to_a_person(
+    action: Any, cell: int, other: str | None, *, pending: bool, unrecorded: bool
+) -> None:
+    case = case_of()
+    gap = GapFact(cell=3, what="train.py", hook=OTHER_PROCESS if unrecorded else "FitWatch._begin")
+    save = SaveFact(event=9, cell=cell, action=action, model="m1", other=other)
+    case = replace(case, evidence=case.evidence.model_copy(update={"gaps": (gap,), "saves": (save,)}))
+    found = with_doubts(case, Finding.passed("good"), ["network"], frozenset({"accuracies"}))
+    assert (found.status == "pending") is (pending and unrecorded)
+    assert has_doubts(case) is (pending and unrecorded)
