@@ -25,6 +25,8 @@ class Interrupt(importlib.abc.MetaPathFinder):
         if name == {module!r}:
             os.kill(os.getpid(), signal.SIGINT)
 
+# A shell lets its background jobs ignore this signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Interrupt())
 from grader.cli import main
 {before}

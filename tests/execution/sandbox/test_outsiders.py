@@ -1,6 +1,7 @@
 """A kernel or predictor that was ended from outside is not the student's failure, unlike one that ended by itself."""
 
 import os
+import shutil
 import signal
 import subprocess
 import textwrap
@@ -123,6 +124,7 @@ def test_no_model_is_blamed_for_a_predictor_that_was_killed(
     package = tmp_path / "stand-in"
     package.mkdir()
     (package / "__init__.py").touch()
+    shutil.copyfile(layout._INSIDE / "calls.py", package / "calls.py")
     (package / "predictor.py").write_text(textwrap.dedent(STAND_IN), encoding="utf-8")
     monkeypatch.setattr(layout, "_INSIDE", package)
     np.save(tmp_path / "x.npy", np.zeros((2, 3), dtype="float32"))

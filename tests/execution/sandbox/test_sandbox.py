@@ -30,6 +30,7 @@ SET_BY_IMPORTS = frozenset(
         "HDF5_PLUGIN_PATH",
         "KMP_DUPLICATE_LIB_OK",
         "KMP_INIT_AT_FORK",
+        "PYDEVD_USE_FRAME_EVAL",
         "TF2_BEHAVIOR",
         "TPU_ML_PLATFORM",
         "TPU_ML_PLATFORM_VERSION",
