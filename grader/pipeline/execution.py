@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import os
 import re
 import secrets
 import shutil
@@ -365,7 +366,7 @@ def settings_of(run: RunSettings, bench: Bench) -> RunSettings:
     if bench.options.quick:
         limits = {"time": min(run.time, _QUICK_TIME), "fit_time": min(run.fit_time, _QUICK_FIT_TIME)}
         return run.model_copy(update={**limits, "attempts": 1})
-    factor = time_factor(bench.device, bench.threads)
+    factor = time_factor(bench.device, bench.threads, len(os.sched_getaffinity(0)))
     if factor == 1:
         return run
     limits = {name: getattr(run, name) * factor for name in ("time", "fit_time", "predictor_time")}

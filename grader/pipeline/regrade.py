@@ -557,7 +557,7 @@ def _written(work: KeptWork, new: Grade, evidence: Evidence | None, room: Room, 
     name, data, course, out = new.submission.id, unsealed_data(new, work.known), room.course, room.out
     # Compare JSON values first: if they are equal, no bytes are needed.
     content = work.content
-    if not work.is_by_grader or {**data, SEAL: None} != {**work.data, SEAL: None}:
+    if work.data is None or not work.is_by_grader or {**data, SEAL: None} != {**work.data, SEAL: None}:
         sealed = work.sealed(new, data)
         content = content if sealed == work.data else grade_bytes(sealed)
     same = content == work.content

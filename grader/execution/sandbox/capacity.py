@@ -109,16 +109,18 @@ def divide(
     return Share(jobs, threads, _dealt(machine.devices, jobs), tuple(notices))
 
 
-def time_factor(device: Device, threads: int) -> float:
+def time_factor(device: Device, threads: int, cores: int) -> float:
     """Return by how much the time limits of a rubric are multiplied for a job.
 
-    A limit is meant for two cores. On one core the same work may take twice as long.
+    A limit is meant for two cores, or for the whole machine if it has only one. If the grader gives a job one core of
+    several, the same work may take twice as long.
 
     Args:
         device: Device for trainings; on a GPU the number of threads matters little.
         threads: Threads of the job.
+        cores: Cores of the machine.
     """
-    return max(1.0, _CORES_MEANT / threads) if device.kind == "cpu" else 1.0
+    return max(1.0, min(_CORES_MEANT, cores) / threads) if device.kind == "cpu" else 1.0
 
 
 def gpu_slots(device: Device) -> int | None:

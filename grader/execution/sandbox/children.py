@@ -21,12 +21,13 @@ def children_of(process: psutil.Process) -> list[psutil.Process]:
     try:
         pids = _listed(process.pid)
     except OSError:
-        return sorted(process.children(), key=lambda child: (child.create_time(), child.pid))
-    found = []
+        pids = [child.pid for child in process.children()]
+    found: list[tuple[float, int, psutil.Process]] = []
     for pid in pids:
-        with suppress(psutil.Error):
-            found.append(psutil.Process(pid))
-    return sorted(found, key=lambda child: (child.create_time(), child.pid))
+        with suppress(psutil.Error):  # it has ended meanwhile
+            child = psutil.Process(pid)
+            found.append((child.create_time(), pid, child))
+    return [child for _, _, child in sorted(found, key=lambda one: one[:2])]
 
 
 def with_descendants(root: psutil.Process) -> list[psutil.Process]:

@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -38,6 +39,7 @@ _ASK_SECONDS = 30.0
 _DEEPEST = 64
 """Maximum depth of a submission's folders."""
 _SKIPPED = frozenset({".git", ".ipynb_checkpoints", "__pycache__", ".venv", "node_modules"})
+_COMPILED = "__pycache__"
 _ENVIRONMENT = "pyvenv.cfg"
 """File of a virtual environment, whose packages the kernel cannot use."""
 _HOME = Path("/home/student")
@@ -79,11 +81,8 @@ class Layout:
     """Data set → its folder, for data sets outside `data`."""
     notebook: PurePosixPath = field(default_factory=PurePosixPath)
     """Folder of the notebook relative to the submission; the kernel's working folder."""
-
-    @property
-    def shares_code(self) -> bool:
-        """Whether the sandbox sees the installed `inside/` instead of a copy."""
-        return self.moved and _is_shared(_INSIDE)
+    shares_code: bool = False
+    """Whether the sandbox sees the installed `inside/` instead of a copy."""
 
     @property
     def work(self) -> Path:
@@ -246,7 +245,9 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
     other_folders = {name: folder.resolve() for name, folder in (elsewhere or {}).items()}
     data_folder = data.resolve() if data else None
     inner = notebook or PurePosixPath()
-    layout = Layout(scratch.resolve(), isolation.moves_paths, data_folder, datasets, other_folders, inner)
+    moved = isolation.moves_paths
+    shared = moved and _is_shared(_INSIDE)
+    layout = Layout(scratch.resolve(), moved, data_folder, datasets, other_folders, inner, shared)
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         if any(scratch.iterdir()):
@@ -264,7 +265,7 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
         if layout.shares_code:
             (layout.code / "inside").mkdir(parents=True)
         else:
-            shutil.copytree(_INSIDE, layout.code / "inside", ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(_INSIDE, layout.code / "inside", ignore=shutil.ignore_patterns(_COMPILED))
         layout.code.chmod(0o755)
     except OSError as error:
         message = f"the folders of an execution cannot be made: {error}"
@@ -272,10 +273,19 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
     return layout
 
 
-@functools.cache
+_sharing = threading.Lock()
+
+
 def _is_shared(code: Path) -> bool:
     """Whether every user may read the code; if so, compile it once instead of in each sandbox."""
-    for path in (code, *code.rglob("*")):
+    with _sharing:  # several sandboxes start at the same time
+        return _is_shared_now(code)
+
+
+@functools.cache
+def _is_shared_now(code: Path) -> bool:
+    sources = [path for path in code.rglob("*") if _COMPILED not in path.parts]
+    for path in (code, *sources):
         needed = stat.S_IROTH | stat.S_IXOTH if path.is_dir() else stat.S_IROTH
         if path.stat().st_mode & needed != needed:
             return False

@@ -18,6 +18,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -114,7 +115,7 @@ class WarmPool:
     """
 
     def __init__(
-        self, *, most: int = 3, start_seconds: float = 90.0, on_failure: Callable[[str], None] | None = None
+        self, *, most: int = 3, start_seconds: float = 180.0, on_failure: Callable[[str], None] | None = None
     ) -> None:
         """Make an empty pool.
 
@@ -129,6 +130,7 @@ class WarmPool:
         self._start_seconds = start_seconds
         self._parents: dict[tuple[Any, ...], Future[_Parent]] = {}
         self._failed: dict[tuple[Any, ...], int] = {}
+        self._wanted: Counter[tuple[Any, ...]] = Counter()
         self._lock = threading.Lock()
         # A sandbox dies with the thread that started it, so these threads live as long as the pool.
         self._threads = ThreadPoolExecutor(most, thread_name_prefix="warm")
@@ -157,7 +159,8 @@ class WarmPool:
             WarmRefusedError: No warm process can be started for it.
         """
         try:
-            self._parent(program)
+            with self._reserved(program):
+                return
         except WarmRefusedError as error:
             self._note(str(error))
             raise
@@ -169,7 +172,8 @@ class WarmPool:
             WarmRefusedError: It cannot be started warm; no process of it is left.
         """
         try:
-            return self._parent(program).start(program)
+            with self._reserved(program) as parent:
+                return parent.start(program)
         except (OSError, ValueError, psutil.Error, HarnessError) as error:
             refusal = WarmRefusedError(f"the fork failed: {error}")
             self._note(str(refusal))
@@ -184,19 +188,35 @@ class WarmPool:
             self._closed = True
             begun, self._parents = list(self._parents.values()), {}
         self._beginning.end()
-        for future in begun:
-            with suppress(CancelledError, OSError, ValueError, HarnessError, WarmRefusedError):
-                if not future.cancel():
-                    future.result().close()
-        self._threads.shutdown()
+        try:
+            for future in begun:
+                with suppress(Exception):  # it did not start, so nothing is left of it
+                    if not future.cancel():
+                        future.result().close()
+        finally:
+            self._threads.shutdown()
 
-    def _parent(self, program: Program) -> "_Parent":
+    @contextmanager
+    def _reserved(self, program: Program) -> "Iterator[_Parent]":
+        """Wait for the warm process of a program; meanwhile it is not ended to make room.
+
+        Raises:
+            WarmRefusedError: There is none.
+        """
         key = _key(program)
         with self._lock:
             future = self._begin(key, program)
+            self._wanted[key] += 1
+        try:
+            yield self._result(key, future)
+        finally:
+            with self._lock:
+                self._wanted[key] -= 1
+
+    def _result(self, key: tuple[Any, ...], future: "Future[_Parent]") -> "_Parent":
         try:
             return future.result()
-        except (OSError, ValueError, HarnessError, WarmRefusedError, CancelledError) as error:
+        except (Exception, CancelledError) as error:
             with self._lock:
                 # Several threads may have waited for the same start.
                 if self._parents.get(key) is future:
@@ -231,7 +251,8 @@ class WarmPool:
     def _make_room(self) -> None:
         if len(self._parents) < self._most:
             return
-        idle = next((key for key, future in self._parents.items() if _is_idle(future)), None)
+        unwanted = ((key, future) for key, future in self._parents.items() if not self._wanted[key])
+        idle = next((key for key, future in unwanted if _is_idle(future)), None)
         if idle is None:
             message = f"all {self._most} warm processes are in use by other settings"
             raise WarmRefusedError(message)

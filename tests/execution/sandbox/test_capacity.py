@@ -37,9 +37,14 @@ def test_as_many_as_were_asked_for_share_the_cores() -> None:
     assert (share.jobs, share.threads, share.notices) == (5, 3, ())
 
 
-@pytest.mark.parametrize(("kind", "threads", "factor"), [("cpu", 1, 2), ("cpu", 2, 1), ("cpu", 16, 1), ("gpu", 1, 1)])
-def test_a_notebook_on_one_core_gets_twice_the_time(kind: Any, threads: int, factor: float) -> None:
-    assert time_factor(Device(kind), threads) == factor
+@pytest.mark.parametrize(
+    ("kind", "threads", "cores", "factor"),
+    [("cpu", 1, 2, 2), ("cpu", 1, 16, 2), ("cpu", 2, 2, 1), ("cpu", 16, 16, 1), ("cpu", 1, 1, 1), ("gpu", 1, 2, 1)],
+)
+def test_a_notebook_that_gets_one_core_of_several_gets_twice_the_time(
+    kind: Any, threads: int, cores: int, factor: float
+) -> None:
+    assert time_factor(Device(kind), threads, cores) == factor
 
 
 def test_one_submission_gets_the_whole_machine() -> None:
