@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from grader.facts.case import Case
 from grader.facts.copies import any_copies, copies_behind, describe_copies
 from grader.facts.gaps import describe_cause
+from grader.facts.lineage import TAKES_WEIGHTS
 from grader.facts.step_data import any_step_data, step_doubts_behind
 from grader.inside.record.events import OTHER_PROCESS
 from grader.schema.evidence import Evidence
@@ -12,9 +13,6 @@ from grader.schema.grade import Finding
 from grader.schema.message import Message, MessageLike, say, sentences
 
 __all__ = ["has_doubts", "with_doubts"]
-
-_BRINGING = frozenset({"load", "load_weights", "set_weights"})
-"""Actions that replace a model's weights."""
 
 
 def has_doubts(case: Case) -> bool:
@@ -52,7 +50,7 @@ def _brought_weights(evidence: Evidence, model: str) -> list[Message]:
     for gap in trained:
         for save in evidence.saves:
             late = gap.cell is None or save.cell is None or save.cell >= gap.cell
-            if save.model == model and save.action in _BRINGING and save.other is None and late:
+            if save.model == model and save.action in TAKES_WEIGHTS and save.other is None and late:
                 return [
                     say("{cause}, and the model got weights of unknown origin afterwards", cause=describe_cause(gap))
                 ]
