@@ -19,7 +19,7 @@ PREDICTOR = "inside.predictor"
 
 
 def kernel_variables(seed: int, device: Device, threads: int) -> dict[str, str]:
-    """Return the environment variables that a kernel gets in addition to those of every sandbox.
+    """Return the environment variables of kernels, which other sandboxes do not get.
 
     Args:
         seed: The seed of hashes.
@@ -31,7 +31,7 @@ def kernel_variables(seed: int, device: Device, threads: int) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class WarmStart:
-    """What the kernels and the predictors of a class have in common."""
+    """The common settings of the kernels and predictors of a class."""
 
     isolation: Isolation
     python: Path

@@ -35,14 +35,13 @@ from grader.execution.sandbox.refusals import RefusedCall, explain_refusals
 from grader.execution.sandbox.scratch import scratch_folder
 from grader.facts.quick import as_quick
 from grader.facts.tasks import held_back_parts
-from grader.grading.best_attempt import attempt_seed
 from grader.intake.cells import oddity_messages
 from grader.intake.notebook import read_notebook
 from grader.intake.recognise import expects_frames, recognise_dialect
 from grader.intake.tags import keep_given_tags
 from grader.pipeline.code_digest import inside_code
 from grader.pipeline.course import Course
-from grader.pipeline.setup import Bench, Options, attempts_of
+from grader.pipeline.setup import Bench, attempts_of, seed_of
 from grader.schema.errors import ArtefactError, DatasetMissingError, HarnessError, NotebookError, StarvedError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Lacking
@@ -54,7 +53,7 @@ from grader.store.database import Database, ExecutionKey, digest_of
 from grader.store.results import ResultsFolder
 from grader.version import __version__
 
-__all__ = ["Attempt", "Executor", "Keys", "check_fair", "keys_of", "seed_of", "settings_of"]
+__all__ = ["Attempt", "Executor", "Keys", "check_fair", "keys_of", "settings_of"]
 
 Keys = Mapping[int, ExecutionKey]
 """Keys of the attempts of a submission, by number from 1."""
@@ -85,17 +84,6 @@ class Attempt:
     """Name of the attempt in that folder."""
 
 
-def seed_of(course: Course, options: Options, number: int) -> int:
-    """Compute the seed of an attempt, which is a part of its key.
-
-    Args:
-        course: The course, whose rubric has a seed.
-        options: Options, which may override the seed.
-        number: Number of the attempt, from 1.
-    """
-    return attempt_seed(course.loaded.rubric.run.seed if options.seed is None else options.seed, number)
-
-
 def keys_of(submission: Submission, course: Course, bench: Bench) -> Keys:
     """Compute the keys of a submission's attempts: digests of everything that affects their results."""
     # Use the first of several GPUs, so that the choice of a free GPU does not change the key.
@@ -111,7 +99,7 @@ def keys_of(submission: Submission, course: Course, bench: Bench) -> Keys:
     return {
         number: ExecutionKey(
             notebook=submission.sha256,
-            settings=digest_of(course.parts, {"seed": seed_of(course, bench.options, number), **place}),
+            settings=digest_of(course.parts, {"seed": seed_of(course.loaded, bench.options, number), **place}),
             runtime=runtime,
             data=data,
         )

@@ -22,7 +22,7 @@ from grader.intake.notebook import read_notebook
 from grader.intake.recognise import Dialect, recognise_dialect
 from grader.schema.errors import GraderError
 
-__all__ = ["Bench", "IsolationChoice", "Options", "attempts_of", "executions_of", "set_up", "warmed"]
+__all__ = ["Bench", "IsolationChoice", "Options", "attempts_of", "executions_of", "seed_of", "set_up", "warmed"]
 
 IsolationChoice = Literal["auto", "bubblewrap", "container", "user", "none"]
 
@@ -117,6 +117,17 @@ def set_up(
     )
 
 
+def seed_of(loaded: LoadedRubric, options: Options, number: int) -> int:
+    """Compute the seed of an attempt, which is a part of its key.
+
+    Args:
+        loaded: The rubric, which has a seed.
+        options: Options, which may override the seed.
+        number: Number of the attempt, from 1.
+    """
+    return attempt_seed(loaded.rubric.run.seed if options.seed is None else options.seed, number)
+
+
 def executions_of(submissions: int, loaded: LoadedRubric, options: Options) -> int:
     """Compute the largest possible number of executions."""
     return submissions * attempts_of(loaded, options)
@@ -170,21 +181,21 @@ def _first_dialect(found: Sequence[Found], loaded: LoadedRubric) -> Dialect | No
         # An unreadable notebook is reported when it is graded.
         with suppress(GraderError, OSError):
             if not isinstance(one, Rejected) and _KERAS.search(one.notebook.read_bytes()):
-                wanted = loaded.rubric.run.dialect
-                notebook = read_notebook(one.notebook, sha256=one.sha256)
-                return recognise_dialect(notebook).dialect if wanted == "auto" else wanted
+                if loaded.rubric.run.dialect != "auto":
+                    return loaded.rubric.run.dialect
+                return recognise_dialect(read_notebook(one.notebook, sha256=one.sha256)).dialect
     return None
 
 
 def _start_of(bench: Bench, loaded: LoadedRubric, dialect: Dialect) -> WarmStart:
-    options = bench.options
+    measured = measured_datasets(loaded.rubric, all_checks())
     return WarmStart(
         isolation=bench.isolation,
         python=bench.python,
         dialect=dialect,
         device=bench.device,
         threads=bench.threads,
-        seed=attempt_seed(loaded.rubric.run.seed if options.seed is None else options.seed, 1),
+        seed=seed_of(loaded, bench.options, 1),
         # A quick run predicts nothing.
-        predicts=not options.quick and bool(measured_datasets(loaded.rubric, all_checks()) or loaded.rubric.tasks),
+        predicts=not bench.options.quick and bool(measured or loaded.rubric.tasks),
     )

@@ -9,7 +9,7 @@ from grader.intake.find import Found, Rejected
 from grader.intake.notebook import read_refused
 from grader.pipeline.attempts import Source, grade_attempts
 from grader.pipeline.course import Course
-from grader.pipeline.execution import Attempt, Executor, Keys, keys_of, seed_of
+from grader.pipeline.execution import Attempt, Executor, Keys, keys_of
 from grader.pipeline.judgements import with_people
 from grader.pipeline.publish import (
     judge,
@@ -20,7 +20,7 @@ from grader.pipeline.publish import (
     standing_grade,
     unexpected,
 )
-from grader.pipeline.setup import Bench
+from grader.pipeline.setup import Bench, seed_of
 from grader.schema.errors import ArtefactError, GraderError, HarnessError, NotebookError, PredictorError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import AUDIENCES, Grade
@@ -165,7 +165,7 @@ def _judged(
     folder = AttemptsFolder(out, submission.id)
 
     def attempt(number: int, kept: ResultsFolder, name: str) -> Attempt:
-        seed = seed_of(course, options, number)
+        seed = seed_of(course.loaded, options, number)
         return Attempt(submission, number, len(keys), keys[number], seed, kept, name)
 
     if len(keys) == 1 and not folder.exists():
@@ -191,7 +191,7 @@ def _judged(
     source = Source(
         kept=lambda number: executor.kept(every[number]),
         execute=execute,
-        seed=lambda number: seed_of(course, options, number),
+        seed=lambda number: seed_of(course.loaded, options, number),
         lacking=lambda number, evidence: executor.lacking(every[number], evidence),
     )
     return grade_attempts(submission, course, out, len(keys), source)

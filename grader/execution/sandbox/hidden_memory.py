@@ -58,7 +58,7 @@ class SharedPages(NamedTuple):
     possible: int
     """As many there may be in addition, because only root may read their number."""
     areas: int = 0
-    """Linux's descriptions of the processes' areas of memory, beyond those of ordinary programs."""
+    """Memory of Linux for the areas of the processes' memory, without the usual amount of an ordinary program."""
 
 
 def shared_pages(processes: Iterable[psutil.Process], grown: int = 0) -> SharedPages:
