@@ -80,6 +80,11 @@ class Candidate:
     sources: tuple[Path, ...] = ()
     """The files and folders that it was read from; empty for `place` alone."""
 
+    def __post_init__(self) -> None:
+        """Forget where the error was raised: the frames would keep alive what they used, such as all names of a zip."""
+        if self.error is not None:
+            self.error.__traceback__ = self.error.__cause__ = self.error.__context__ = None
+
 
 @dataclass(frozen=True, slots=True)
 class Search:

@@ -1,6 +1,7 @@
 """Grade one submission: reuse stored results or execute, judge, and publish."""
 
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 
 from grader.grading.best_attempt import nothing_to_gain
@@ -65,7 +66,8 @@ def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
 ) -> Grade:
     try:
         if isinstance(found, Rejected):
-            raise found.error
+            # The list of the class keeps the error; an error that was raised keeps this frame.
+            raise copy(found.error)
         keys = keys_of(submission, course, bench)
         if bench.options.resume and (current := _current(submission, keys, course, out)) is not None:
             return current

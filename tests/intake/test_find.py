@@ -263,6 +263,16 @@ def test_zips_inside_a_class_are_one_student_each_and_a_bad_one_is_rejected(tmp_
     assert isinstance(found["Cem-Ak-7"], Submission)
 
 
+def test_a_rejection_does_not_keep_what_was_read(tmp_path: Path) -> None:
+    for number in range(2):
+        notebook(tmp_path / "in" / f"a{number}" / "work.ipynb")
+    (tmp_path / "in" / "b").mkdir()
+    (tmp_path / "in" / "b" / "work.zip").write_bytes(b"PK\x03\x04 damaged")
+    (rejected,) = [one for one in find(tmp_path, tmp_path / "in") if isinstance(one, Rejected)]
+    error = rejected.error
+    assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
+
+
 def test_a_bad_zip_named_directly_is_rejected_and_one_without_a_notebook_too(tmp_path: Path) -> None:
     text(tmp_path / "src" / "notes.txt")
     for path in (text(tmp_path / "bad.zip", "no zip"), zipped(tmp_path / "src", tmp_path / "notes.zip")):
