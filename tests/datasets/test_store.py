@@ -15,6 +15,7 @@ from grader.datasets.registry import KNOWN
 from grader.datasets.sources import DEBIAN, PACKAGED, Source, local_sources
 from grader.datasets.store import DatasetStore
 from grader.schema.errors import DatasetMissingError, StorageError, UsageError
+from tests.support.waiting import DEADLOCK_SECONDS
 
 
 def prints(images: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
@@ -224,7 +225,7 @@ def test_processes_that_prepare_together_all_find_it_whole(tmp_path: Path, own: 
     processes = [context.Process(target=_prepare, args=(root, results)) for _ in range(6)]
     for process in processes:
         process.start()
-    assert [results.get(timeout=60) for _ in processes] == [36] * 6
+    assert [results.get(timeout=DEADLOCK_SECONDS) for _ in processes] == [36] * 6
     for process in processes:
         process.join()
     assert sorted(path.name for path in root.iterdir() if path.is_dir()) == ["own", "sources"]

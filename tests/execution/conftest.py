@@ -170,7 +170,7 @@ def run_cells(tmp_path: Path, warm: WarmPool | None) -> Callable[..., ExecutionO
             **{
                 "kernel_module": "ipykernel_launcher",
                 "finish_code": None,
-                "grace_seconds": 2.0,
+                "grace_seconds": 20.0,
                 "warm": warm,
                 **settings,
             },

@@ -24,6 +24,7 @@ __all__ = ["run_forked", "serve"]
 
 _PLACE = Path(tempfile.gettempdir())
 """Noted now: a test may give its own processes another folder."""
+_ROOT = Path(__file__).parents[2]
 _LOOKS_EACH = 1.0
 """Seconds between two looks whether the run of the tests goes on."""
 
@@ -35,7 +36,7 @@ def run_forked(  # noqa: PLR0913 — a server and a program
     *,
     env: Mapping[str, str],
     cwd: Path,
-    timeout: int,
+    timeout: float,
     server_env: Mapping[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[str]":
     """Run a program to its end, in a fork of a process that is started when it is first needed.
@@ -77,7 +78,10 @@ def _address(name: str, server: Sequence[str], env: Mapping[str, str] | None) ->
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not address.exists():
             command = [*server, str(address), str(owner)]
-            done = subprocess.run(command, env=env, check=False, stdin=subprocess.DEVNULL, capture_output=True)
+            # The folder of a test could hide modules, or be gone when the next test asks.
+            done = subprocess.run(
+                command, cwd=_ROOT, env=env, check=False, stdin=subprocess.DEVNULL, capture_output=True
+            )
             assert done.returncode == 0, done.stderr.decode(errors="replace")
     return address
 
@@ -149,7 +153,7 @@ def _become(asked: Mapping[str, Any], kept: Mapping[str, str]) -> Sequence[str]:
     random.seed()
     for number, path in ((1, asked["out"]), (2, asked["err"])):
         _open_as(number, path, os.O_WRONLY | os.O_CREAT)
-    signal.alarm(asked["timeout"])
+    signal.alarm(int(asked["timeout"]))
     words: Sequence[str] = asked["words"]
     return words
 
