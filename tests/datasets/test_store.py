@@ -70,6 +70,18 @@ def test_the_second_time_nothing_is_made(mnist: DatasetStore) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
+def test_sandboxes_may_read_it_whatever_the_umask_was(tmp_path: Path, own: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        store = DatasetStore(tmp_path / "d", sources=bare)
+        store.import_file("own", own)
+        folder = store.prepare("own", prints).folder
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
 def test_other_fingerprints_have_the_folder_made_anew(tmp_path: Path, own: Path) -> None:
     store = DatasetStore(tmp_path / "d", sources=bare)
     store.import_file("own", own)
