@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,8 @@ def run_forked(  # noqa: PLR0913 — a server and a program
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as channel:
         out, err = Path(folder, "out"), Path(folder, "err")
         asked = {"words": [*words], "env": dict(env), "cwd": str(cwd), "timeout": timeout}
-        channel.connect(str(address))
+        with _short(address) as path:
+            channel.connect(path)
         channel.sendall(json.dumps(asked | {"out": str(out), "err": str(err)}).encode() + b"\n")
         with channel.makefile("rb") as answers:
             code: int = json.loads(answers.readline())
@@ -86,6 +87,16 @@ def _address(name: str, server: Sequence[str], env: Mapping[str, str] | None) ->
     return address
 
 
+@contextmanager
+def _short(address: Path) -> Iterator[str]:
+    """Give a socket a short path: that of the folder for temporary files may be longer than a socket's can be."""
+    folder = os.open(address.parent, os.O_PATH)
+    try:
+        yield f"/proc/self/fd/{folder}/{address.name}"
+    finally:
+        os.close(folder)
+
+
 def serve(address: str, owner: str, kept: Callable[[], Mapping[str, str]] = dict) -> Sequence[str] | None:
     """Become a process of its own that forks for each request, until its owner has ended.
 
@@ -103,7 +114,8 @@ def serve(address: str, owner: str, kept: Callable[[], Mapping[str, str]] = dict
     sys.stdout.flush()
     sys.stderr.flush()
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(address)
+    with _short(Path(address)) as path:
+        listener.bind(path)
     listener.listen(64)
     if os.fork() != 0:
         os._exit(0)
