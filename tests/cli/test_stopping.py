@@ -152,9 +152,8 @@ def test_a_second_ctrl_c_stops_at_once_and_the_next_run_tidies_up(
         one.suspend()
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    assert (
-        next(line for line in process.stderr if not _is_activity(line)) == "stopping … a second signal stops at once\n"
-    )
+    said = next(line for line in process.stderr if not _is_activity(line))
+    assert said == "stopping … a second signal stops at once\n"
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=DEADLOCK_SECONDS)
     assert process.returncode == 130
