@@ -1,6 +1,5 @@
 """The built wheel: what pip installs with it."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-from tools.bootstrap import output, pip_settings, uv_environment
+from tests.support.environments import uv_variables
 
 ROOT = Path(__file__).parent.parent
 LINES = ("cpu", "gpu")
@@ -24,8 +23,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def environment() -> dict[str, str]:
     """The variables of uv for the package index that pip uses."""
-    listing = output([sys.executable, "-m", "pip", "config", "list"]) or ""
-    return uv_environment(pip_settings(listing), dict(os.environ))
+    return uv_variables()
 
 
 @pytest.mark.slow

@@ -336,6 +336,8 @@ class DatasetStore:
                 meta = _write_arrays(staging, arrays, fingerprint)
                 meta |= _describe(name, source, damaged, arrays, version)
                 _write_synced(staging / "meta.json", json.dumps(meta, indent=1).encode())
+                for path in staging.iterdir():
+                    path.chmod(0o644)
                 staging.chmod(0o755)
                 _replace_folder(staging, folder)
             finally:

@@ -197,6 +197,9 @@ def _made_up_data(folder: Path) -> Path:
         np.save(place / f"y_{split}.npy", (np.arange(rows) % 10).astype(np.uint8), allow_pickle=False)
         prints.append(fingerprint(images))
     np.save(place / "fingerprints.npy", np.concatenate(prints), allow_pickle=False)
+    for path in (*place.iterdir(), place):
+        # Whatever the umask: the sandbox may have another user.
+        path.chmod(0o755 if path.is_dir() else 0o644)
     return folder
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from grader.cli.completion import complete_format, complete_rubric
 from tests.support.command import COMMAND, grader
+from tests.support.waiting import DEADLOCK_SECONDS
 
 ASK = """\
 eval "$(grader completion bash)"
@@ -26,7 +27,9 @@ def completed(*words: str, folder: Path) -> list[str]:
         pytest.skip("bash is not installed")
     env = {**os.environ, "PATH": f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"}
     command = [bash, "--norc", "-c", ASK, "bash", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env, cwd=folder, timeout=120)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=env, cwd=folder, timeout=DEADLOCK_SECONDS
+    )
     assert done.stderr == ""
     return done.stdout.split()
 

@@ -15,6 +15,7 @@ from grader.datasets.registry import KNOWN
 from grader.datasets.sources import DEBIAN, PACKAGED, Source, local_sources
 from grader.datasets.store import DatasetStore
 from grader.schema.errors import DatasetMissingError, StorageError, UsageError
+from tests.support.waiting import DEADLOCK_SECONDS
 
 
 def prints(images: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
@@ -67,6 +68,18 @@ def test_the_second_time_nothing_is_made(mnist: DatasetStore) -> None:
     mnist.prepare("mnist", prints)
     mnist.prepare("mnist")
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_sandboxes_may_read_it_whatever_the_umask_was(tmp_path: Path, own: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        store = DatasetStore(tmp_path / "d", sources=bare)
+        store.import_file("own", own)
+        folder = store.prepare("own", prints).folder
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
+    assert folder.stat().st_mode & 0o777 == 0o755
 
 
 def test_other_fingerprints_have_the_folder_made_anew(tmp_path: Path, own: Path) -> None:
@@ -224,7 +237,7 @@ def test_processes_that_prepare_together_all_find_it_whole(tmp_path: Path, own: 
     processes = [context.Process(target=_prepare, args=(root, results)) for _ in range(6)]
     for process in processes:
         process.start()
-    assert [results.get(timeout=60) for _ in processes] == [36] * 6
+    assert [results.get(timeout=DEADLOCK_SECONDS) for _ in processes] == [36] * 6
     for process in processes:
         process.join()
     assert sorted(path.name for path in root.iterdir() if path.is_dir()) == ["own", "sources"]

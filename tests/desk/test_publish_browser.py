@@ -137,7 +137,7 @@ def test_mails_are_previewed_confirmed_and_sent_by_keys_alone(page: Any, inbox: 
     page.go_back()
     arrived(page, "Mail")
     confirm(page, "send 12")
-    page.wait_for_selector("p:has-text('12 students have their message')", timeout=60_000)
+    page.wait_for_selector("p:has-text('12 students have their message')")
     assert len(set(inbox.recipients())) == len(inbox.messages) == 12
 
 

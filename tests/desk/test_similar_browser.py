@@ -52,9 +52,7 @@ def address(door: Door) -> str:
 
 def opened(browser: Any, door: Door, width: int = 1280, **context: Any) -> Any:
     """Enter the desk with the token."""
-    page = entered(browser, door.address, width, **context)
-    page.set_default_timeout(10_000)
-    return page
+    return entered(browser, door.address, width, **context)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

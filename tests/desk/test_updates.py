@@ -10,8 +10,9 @@ from grader.desk.guard import Visitor
 from grader.desk.state import Desk, Draft
 from grader.desk.updates import Rejudger, Updates, UpdateState
 from grader.schema.errors import UsageError
+from tests.support.waiting import DEADLOCK_SECONDS
 
-LONG = 30.0
+LONG = DEADLOCK_SECONDS
 
 
 class Runs:

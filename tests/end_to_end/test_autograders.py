@@ -79,7 +79,7 @@ class Platform:
         data = os.environ.get("GRADER_DATA", str(Path.home() / ".cache" / "cnn-grader" / "datasets"))
         given = {variable: str(self.root), "GRADER_COMMAND": str(COMMAND), "GRADER_DATA": data, **env}
         done = subprocess.run(
-            [self.script], env={**os.environ, **given}, capture_output=True, text=True, check=False, timeout=240
+            [self.script], env={**os.environ, **given}, capture_output=True, text=True, check=False, timeout=500
         )
         path = self.root / "results" / "results.json"
         assert path.is_file(), done.stdout + done.stderr

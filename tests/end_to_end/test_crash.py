@@ -20,7 +20,7 @@ import pytest
 from grader.execution.sandbox import scratch
 from tests.support.command import COMMAND, RUBRIC, a_course, needs_bubblewrap
 from tests.support.crashing import rows
-from tests.support.waiting import until
+from tests.support.waiting import DEADLOCK_SECONDS, until
 
 SEED = 20260
 CELLS = {
@@ -191,7 +191,7 @@ def test_a_grader_killed_while_a_cell_runs_leaves_nothing_that_runs_and_the_next
     if students.isolation == "bubblewrap":
         until(lambda: not any("held" not in left for left in students.leftovers()))
     nbformat.write(nbformat.v4.new_notebook(), students.notebooks / "long.ipynb")
-    assert students.start(out).wait(120) == 0
+    assert students.start(out).wait(DEADLOCK_SECONDS) == 0
     until(lambda: not students.leftovers())
 
 

@@ -5,12 +5,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.command import grader, needs_bubblewrap
+from tests.support.environments import new_environment
 
 NBGRADER = "nbgrader==0.9.6"
 QUICKSTART = "ps1"
@@ -21,11 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def nbgrader_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of commands of an environment with nbgrader."""
-    place = tmp_path_factory.mktemp("nbgrader") / "environment"
-    uv = Path(sys.executable).parent / "uv"
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, place], check=True)
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", place / "bin" / "python", NBGRADER], check=True)
-    return place / "bin"
+    return new_environment(tmp_path_factory.mktemp("nbgrader") / "environment", NBGRADER)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +70,7 @@ def test_the_quickstart_course_is_imported_graded_and_exported_again(
     assert {path: path.read_bytes() for path in course.rglob("*") if path.is_file()} == before
 
     dl = tmp_path / "dl"
-    graded = grader("grade", "submissions/ps1-problem1", cwd=dl, timeout=300)
+    graded = grader("grade", "submissions/ps1-problem1", cwd=dl)
     assert graded.code == 0, graded.err
     marks = grader(
         *("marks", "import", "results/ps1-problem1", "nbgrader/ps1-problem1-marks.csv", "--by", "Ann"), cwd=dl

@@ -20,6 +20,7 @@ from grader.facts.language import english
 from grader.facts.system_calls import MACHINES, system_calls
 from grader.schema.errors import PredictorError
 from tests.support.says import ids, says
+from tests.support.waiting import DEADLOCK_SECONDS
 
 pytestmark = pytest.mark.bubblewrap
 ROWS = 7
@@ -71,7 +72,9 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolation: Isolation) -
             path = tmp_path / f"model-{number}.keras"
             path.write_text(code)
             jobs.append(PredictionJob(f"m{number}", path, "keras", "keras3", tmp_path / "x.npy"))
-        return predict(jobs, isolation=isolation, scratch=tmp_path / "scratch", **{"timeout": 30, **settings})
+        return predict(
+            jobs, isolation=isolation, scratch=tmp_path / "scratch", **{"timeout": DEADLOCK_SECONDS, **settings}
+        )
 
     return run
 

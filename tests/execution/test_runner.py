@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -436,6 +437,21 @@ def test_files_of_the_course_are_next_to_the_notebook_and_read_only(
     id_ = "the notebook got the course's file {name:code} in place of the submitted one"
     assert says(remark, id_, name="lib/utils.py")
     assert (tmp_path / "course/utils").read_text() == "W = 'course'"
+
+
+def test_a_strict_umask_of_the_person_who_grades_changes_nothing(
+    bubblewrap: Isolation, run_cells: Cells, tmp_path: Path
+) -> None:
+    course_files = _course(tmp_path, utils="W = 'course'")
+    before = os.umask(0o077)
+    try:
+        outcome = run_cells(
+            bubblewrap, "from lib import utils; open('made.txt', 'w'); utils.W", course_files=course_files
+        )
+    finally:
+        os.umask(before)
+    assert outcome.run.errors == ()
+    assert text_of(outcome.notebook.cells[0]) == "'course'"
 
 
 def test_without_isolation_files_of_the_course_are_copies(run_cells: Cells, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tests.hostile.corpus import notebook_of
 from tests.hostile.course import Course
 from tests.hostile.judging import STEERING
 from tests.hostile.other_user import give_to
+from tests.support.waiting import DEADLOCK_SECONDS
 
 __all__ = ["COMMANDS", "Commanded", "Ended", "command_faults", "run_commands"]
 
@@ -83,7 +84,7 @@ def run_commands(sample: Commanded, folder: Path, course: Course, prefix: tuple[
             env=course.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=120,
+            timeout=DEADLOCK_SECONDS,
             check=False,
         )
         codes.append(done.returncode)

@@ -13,6 +13,7 @@ from grader.execution.answers import AnswerSocket
 from grader.inside.predictor import main
 from tests.support.forked_python import forked_python
 from tests.support.recorded import Record, named
+from tests.support.waiting import DEADLOCK_SECONDS
 
 pytestmark = pytest.mark.tensorflow
 
@@ -191,7 +192,7 @@ def test_results_go_through_the_socket_that_is_the_standard_input(sandboxed: dic
             [sys.executable, "-m", "inside.predictor", str(tmp_path / "request.json")],
             env=sandboxed,
             stdin=channel.descriptor,
-            timeout=100,
+            timeout=DEADLOCK_SECONDS,
             check=True,
         )
     answers = [json.loads(answer.line) for answer in channel.answers(10_000)]

@@ -12,6 +12,7 @@ from grader.facts.language import english
 from grader.intake.companions import CompanionLimits, with_companions
 from grader.intake.find import find_submissions
 from grader.schema.submission import Submission
+from tests.support.waiting import DEADLOCK_SECONDS
 
 
 def notebook(path: Path, code: str = "x = 1") -> Path:
@@ -189,5 +190,5 @@ def test_the_programs_own_output_stays_away(tmp_path: Path) -> None:
         "print(with_companions(every, [path])[0].only)\n"
     )
     with (tmp_path / "log.txt").open("w") as log:
-        subprocess.run([sys.executable, "-c", code, str(path)], stdout=log, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", code, str(path)], stdout=log, check=True, timeout=DEADLOCK_SECONDS)
     assert (tmp_path / "log.txt").read_text().strip() == "('hw1.ipynb',)"

@@ -1,6 +1,6 @@
 """Rendered pages and a real browser, shared by the tests of this room."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 
 from grader.report.page import render_report
 from tests.report import samples
+from tests.support.waiting import DEADLOCK_SECONDS
 
 CHROMIUM = Path("/usr/bin/chromium")
 COMPARISON = {
@@ -75,6 +76,19 @@ def browser() -> Iterator[Any]:
         pytest.skip(f"there is no Chromium at {CHROMIUM}")
     with api.sync_playwright() as driver:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-        made = driver.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
+        limit = DEADLOCK_SECONDS * 1000
+        made = driver.chromium.launch(executable_path=str(CHROMIUM), args=arguments, timeout=limit)
+        made.new_page, made.new_context = (_patient(one, limit) for one in (made.new_page, made.new_context))
         yield made
         made.close()
+
+
+def _patient(make: Callable[..., Any], limit: float) -> Callable[..., Any]:
+    """Give what a browser makes another limit for every wait, in milliseconds: the usual 30 seconds are too short."""
+
+    def made(*args: Any, **settings: Any) -> Any:
+        page_or_context = make(*args, **settings)
+        page_or_context.set_default_timeout(limit)
+        return page_or_context
+
+    return made

@@ -12,7 +12,7 @@ from grader.schema.errors import UsageError
 from grader.service import server as server_module
 from grader.service.guard import Limits
 from grader.service.server import Life, address_of, is_loopback, listen, serve
-from tests.support.waiting import until
+from tests.support.waiting import DEADLOCK_SECONDS, until
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def served(limits: Limits) -> Iterator[Callable[[], socket.socket]]:
         thread.start()
         until(ready.is_set)
         try:
-            yield lambda: socket.create_connection(listener.getsockname(), timeout=60)
+            yield lambda: socket.create_connection(listener.getsockname(), timeout=DEADLOCK_SECONDS)
         finally:
             servers[0].handle_exit(15, None)
             thread.join()

@@ -16,6 +16,7 @@ from grader.cli.app import main
 from grader.execution.sandbox.choice import choose_isolation
 from grader.schema.errors import IsolationRefusedError
 from tests.support.forked_command import forked_command
+from tests.support.waiting import DEADLOCK_SECONDS
 
 __all__ = [
     "COMMAND",
@@ -55,7 +56,7 @@ class Done:
 
 
 def grader(
-    *words: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None, timeout: int = 120
+    *words: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None, timeout: float = DEADLOCK_SECONDS
 ) -> Done:
     """Run the command in a process of its own; a traceback is never an answer.
 
@@ -73,7 +74,9 @@ def grader(
 def installed_grader(*words: str | Path, env: Mapping[str, str] | None = None) -> Done:
     """Run the installed command, which imports all it needs itself."""
     line = [str(COMMAND), *map(str, words)]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, env=_environment(env), timeout=120)
+    done = subprocess.run(
+        line, capture_output=True, text=True, check=False, env=_environment(env), timeout=DEADLOCK_SECONDS
+    )
     return Done(done.returncode, done.stdout, done.stderr)
 
 

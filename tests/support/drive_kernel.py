@@ -36,10 +36,10 @@ def _drive(client: BlockingKernelClient, script: Path) -> tuple[dict[str, int], 
         title, _, source = part.partition("\n")
         cells[title] = number
         # In the script, magics are comments.
-        reply = client.execute_interactive(source.replace("#!", ""), timeout=200, output_hook=_output)
+        reply = client.execute_interactive(source.replace("#!", ""), timeout=300, output_hook=_output)
         if reply["content"]["status"] == "error":
             errors[title] = f"{reply['content']['ename']}: {reply['content']['evalue']}"
-    client.execute_interactive("%grader_finish", store_history=False, timeout=100, output_hook=_output)
+    client.execute_interactive("%grader_finish", store_history=False, timeout=300, output_hook=_output)
     return cells, errors
 
 

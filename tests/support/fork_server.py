@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ __all__ = ["run_forked", "serve"]
 
 _PLACE = Path(tempfile.gettempdir())
 """Noted now: a test may give its own processes another folder."""
+_ROOT = Path(__file__).parents[2]
 _LOOKS_EACH = 1.0
 """Seconds between two looks whether the run of the tests goes on."""
 
@@ -35,7 +36,7 @@ def run_forked(  # noqa: PLR0913 — a server and a program
     *,
     env: Mapping[str, str],
     cwd: Path,
-    timeout: int,
+    timeout: float,
     server_env: Mapping[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[str]":
     """Run a program to its end, in a fork of a process that is started when it is first needed.
@@ -56,7 +57,8 @@ def run_forked(  # noqa: PLR0913 — a server and a program
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as channel:
         out, err = Path(folder, "out"), Path(folder, "err")
         asked = {"words": [*words], "env": dict(env), "cwd": str(cwd), "timeout": timeout}
-        channel.connect(str(address))
+        with _short(address) as path:
+            channel.connect(path)
         channel.sendall(json.dumps(asked | {"out": str(out), "err": str(err)}).encode() + b"\n")
         with channel.makefile("rb") as answers:
             code: int = json.loads(answers.readline())
@@ -77,9 +79,22 @@ def _address(name: str, server: Sequence[str], env: Mapping[str, str] | None) ->
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not address.exists():
             command = [*server, str(address), str(owner)]
-            done = subprocess.run(command, env=env, check=False, stdin=subprocess.DEVNULL, capture_output=True)
+            # The folder of a test could hide modules, or be gone when the next test asks.
+            done = subprocess.run(
+                command, cwd=_ROOT, env=env, check=False, stdin=subprocess.DEVNULL, capture_output=True
+            )
             assert done.returncode == 0, done.stderr.decode(errors="replace")
     return address
+
+
+@contextmanager
+def _short(address: Path) -> Iterator[str]:
+    """Give a socket a short path: that of the folder for temporary files may be longer than a socket's can be."""
+    folder = os.open(address.parent, os.O_PATH)
+    try:
+        yield f"/proc/self/fd/{folder}/{address.name}"
+    finally:
+        os.close(folder)
 
 
 def serve(address: str, owner: str, kept: Callable[[], Mapping[str, str]] = dict) -> Sequence[str] | None:
@@ -99,7 +114,8 @@ def serve(address: str, owner: str, kept: Callable[[], Mapping[str, str]] = dict
     sys.stdout.flush()
     sys.stderr.flush()
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(address)
+    with _short(Path(address)) as path:
+        listener.bind(path)
     listener.listen(64)
     if os.fork() != 0:
         os._exit(0)
@@ -149,7 +165,7 @@ def _become(asked: Mapping[str, Any], kept: Mapping[str, str]) -> Sequence[str]:
     random.seed()
     for number, path in ((1, asked["out"]), (2, asked["err"])):
         _open_as(number, path, os.O_WRONLY | os.O_CREAT)
-    signal.alarm(asked["timeout"])
+    signal.alarm(int(asked["timeout"]))
     words: Sequence[str] = asked["words"]
     return words
 

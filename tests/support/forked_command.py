@@ -23,7 +23,7 @@ _OTHERS = ("rich.markdown", "rich.progress", "rich.table")
 
 
 def forked_command(
-    words: Sequence[str], env: Mapping[str, str], cwd: Path, timeout: int
+    words: Sequence[str], env: Mapping[str, str], cwd: Path, timeout: float
 ) -> "subprocess.CompletedProcess[str]":
     """Run `grader` with some arguments as if it was started anew."""
     server = [sys.executable, "-m", "tests.support.forked_command"]

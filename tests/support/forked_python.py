@@ -22,7 +22,7 @@ _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def forked_python(
-    dialect: str, words: Sequence[str | Path], env: Mapping[str, str], cwd: Path, timeout: int = 300
+    dialect: str, words: Sequence[str | Path], env: Mapping[str, str], cwd: Path, timeout: float = 580
 ) -> "subprocess.CompletedProcess[str]":
     """Run Python with TensorFlow as if it was started anew.
 

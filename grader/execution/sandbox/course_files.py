@@ -17,6 +17,7 @@ __all__ = ["course_mounts", "place_course_files"]
 _MOST_MOUNTS = 40
 """Maximum number of files and folders to mount in each folder; beyond it only their permissions protect them."""
 _READ_ONLY = 0o444
+_PASSABLE = 0o755
 
 
 def place_course_files(files: Sequence[CourseFile], layout: Layout) -> tuple[str, ...]:
@@ -36,7 +37,7 @@ def place_course_files(files: Sequence[CourseFile], layout: Layout) -> tuple[str
     try:
         for file in files:
             staged = layout.course / file.target
-            _copy(file, staged)
+            _copy(file, staged, layout.course)
             place = layout.folder / file.target
             if _differs(place, staged):
                 replaced.append(file.target)
@@ -49,8 +50,10 @@ def place_course_files(files: Sequence[CourseFile], layout: Layout) -> tuple[str
     return tuple(replaced)
 
 
-def _copy(file: CourseFile, staged: Path) -> None:
+def _copy(file: CourseFile, staged: Path, top: Path) -> None:
     staged.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (parent for parent in staged.parents if parent.is_relative_to(top)):
+        folder.chmod(_PASSABLE)
     shutil.copyfile(file.source, staged)
     staged.chmod(_READ_ONLY)
     with staged.open("rb") as content:

@@ -257,6 +257,9 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
             folder.mkdir()
         for folder in (layout.work / inner, layout.input) if work else ():
             folder.mkdir(parents=True)
+        for folder in (path for path in scratch.rglob("*") if path.is_dir()):
+            # Whatever the umask of the person who grades: the sandbox may have another user.
+            folder.chmod(0o755)
         if other_folders and not layout.moved:
             # Without mounts, collect the data sets by links.
             layout.inner("data").mkdir()

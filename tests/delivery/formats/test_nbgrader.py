@@ -5,7 +5,6 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from grader.delivery.grade_export import GradeRow, RowReport, Worksheet
 from grader.schema.errors import UsageError
 from grader.schema.judgement import JudgedGrade
 from tests.delivery.formats.test_gradescope import LATE
+from tests.support.environments import new_environment
 from tests.support.exporting import a_row, an_export, states
 from tests.support.mailing import a_criterion, a_grade, a_student
 
@@ -106,11 +106,7 @@ def test_a_file_that_is_no_gradebook_is_an_error(tmp_path: Path, book: Path) -> 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with nbgrader."""
-    place = tmp_path_factory.mktemp("nbgrader") / "environment"
-    uv = Path(sys.executable).parent / "uv"
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, place], check=True)
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", place / "bin" / "python", NBGRADER], check=True)
-    return place / "bin" / "python"
+    return new_environment(tmp_path_factory.mktemp("nbgrader") / "environment", NBGRADER) / "python"
 
 
 def run(python: Path, folder: Path, *words: str | Path) -> str:

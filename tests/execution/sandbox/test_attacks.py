@@ -37,6 +37,7 @@ from grader.schema.grade import Grade
 from grader.schema.rubric import RunSettings
 from grader.store.results import ResultsFolder
 from tests.support.says import says
+from tests.support.waiting import DEADLOCK_SECONDS
 
 Run = Callable[..., Any]
 
@@ -271,7 +272,7 @@ def forged(tmp_path_factory: pytest.TempPathFactory) -> ExecutionOutcome:
         notebook=nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_code_cell("print('still here')")]),
         scratch=tmp_path_factory.mktemp("forged") / "scratch",
         isolation=isolation,
-        settings=RunSettings(time=40, memory=1 << 30),
+        settings=RunSettings(time=300, memory=1 << 30),
         kernel_module="ipykernel_launcher",
         finish_code=None,
     )
@@ -446,7 +447,11 @@ def test_models_that_crash_one_after_the_other_are_given_up(
         PredictionJob(f"m{number}", tmp_path / "m.keras", "keras", "keras3", tmp_path / "x.npy") for number in range(9)
     ]
     results = predict(
-        jobs, isolation=bubblewrap, scratch=tmp_path / "scratch", limits=PredictionLimits(crashes=2), timeout=20
+        jobs,
+        isolation=bubblewrap,
+        scratch=tmp_path / "scratch",
+        limits=PredictionLimits(crashes=2),
+        timeout=DEADLOCK_SECONDS,
     )
     assert [result.ok for result in results] == [False] * 9
     crashed = "the model crashed the predictor (exit code {code:raw})"
@@ -547,7 +552,7 @@ version: 1
 id: tiny
 title: Tiny
 dataset: tiny
-run: {dialect: keras3, time: 40 s, memory: 1 GiB}
+run: {dialect: keras3, time: 5 min, memory: 1 GiB}
 roles: {net: {pick: last_trained}}
 criteria:
   - {id: loose, points: 1, check: accuracy, with: {model: net, at_least: 0.9}}

@@ -20,6 +20,7 @@ from grader.execution.sandbox.capacity import (
 )
 from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.gpus import Gpu
+from tests.support.waiting import DEADLOCK_SECONDS
 
 GIB = 1 << 30
 CPU = Device("cpu")
@@ -154,7 +155,7 @@ def test_a_device_is_lent_to_one_at_a_time_and_comes_back_after_a_failure() -> N
         waiting.start()
         waiting.join(0.1)
         assert got == []
-    waiting.join(10)
+    waiting.join(DEADLOCK_SECONDS)
     assert len(got) == 1
     with pytest.raises(RuntimeError), slots.lend():
         raise RuntimeError

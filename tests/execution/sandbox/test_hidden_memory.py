@@ -20,7 +20,7 @@ held = mmap.mmap(-1, 96 << 20)
 for at in range(0, 96 << 20, 4 << 20):
     held[at:at + (4 << 20)] = b'1' * (4 << 20)
     held.madvise(mmap.MADV_DONTNEED, at, 4 << 20)
-print(flush=True); time.sleep(20)
+print(flush=True); time.sleep(600)
 """
 """Shared pages that are dropped from the resident memory, and are still there."""
 TABLES = """
@@ -33,13 +33,13 @@ start = libc.mmap(None, size, 1, 0x4022, -1, 0)
 libc.madvise(start, size, 15)
 for at in range(start, start + size, 1 << 21):
     ctypes.c_char.from_address(at).value
-print(flush=True); time.sleep(20)
+print(flush=True); time.sleep(600)
 """
 """One read of the zero page in each 2 MiB of 32 GiB: 64 MiB of page tables."""
 SOCKETS = """
 import socket, time
 held = [end for _ in range(300) for end in socket.socketpair()]
-print(flush=True); time.sleep(20)
+print(flush=True); time.sleep(600)
 """
 
 
@@ -54,7 +54,7 @@ for number in range(30_000): libc.mprotect(place + number * 16384, 4096, 1)
 reading, writing = os.pipe()
 for _ in range(7):
     if os.fork() == 0: os.close(writing); os.read(reading, 1); os._exit(0)
-time.sleep(20)
+time.sleep(600)
 """
 """60,000 areas without pages in each of 8 processes: about 100 MiB."""
 
@@ -101,7 +101,7 @@ def test_shared_pages_that_nobody_may_see_end_the_sandbox_and_blame_nobody(monke
 
 
 def test_an_ordinary_program_has_next_to_no_hidden_memory() -> None:
-    code = "import socket, time; held = socket.socketpair(); print(flush=True); time.sleep(20)"
+    code = "import socket, time; held = socket.socketpair(); print(flush=True); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -114,7 +114,7 @@ def test_an_ordinary_program_has_next_to_no_hidden_memory() -> None:
 
 
 def test_a_machine_without_free_memory_ends_the_sandbox_and_blames_nobody() -> None:
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"]) as process:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
         watchdog = Watchdog(process, Budget(memory_bytes=1 << 40, free_memory_bytes=1 << 50), process.kill)
         watchdog.start()
         process.wait()

@@ -15,7 +15,7 @@ from grader.execution.sandbox.processes import Finished, run_to_end
 from grader.execution.sandbox.scratch import scratch_folder
 from grader.execution.sandbox.watchdog import Budget
 from grader.schema.errors import IsolationRefusedError
-from tests.support.waiting import until
+from tests.support.waiting import DEADLOCK_SECONDS, until
 from tests.support.wrapping import wrapped
 
 PYTHON = Path("/usr/bin/python3")
@@ -72,7 +72,7 @@ def run(isolation: OtherUser, folder: Path, code: str, **env: str) -> tuple[Fini
         cwd=layout.cwd,
         limits=ProcessLimits(),
         budget=Budget(memory_bytes=1 << 30, folders=layout.written),
-        timeout=30,
+        timeout=DEADLOCK_SECONDS,
         log=layout.log,
     )
     return finished, layout

@@ -11,6 +11,7 @@ import pytest
 
 from grader.execution.sandbox.isolation import Isolation, ProcessLimits
 from tests.hostile.other_user import as_ordinary_user
+from tests.support.waiting import DEADLOCK_SECONDS
 
 LIMIT = 40
 BOMB = """
@@ -64,7 +65,7 @@ def test_the_sandboxes_of_an_ordinary_user_are_counted_separately(tmp_path_facto
     try:
         with as_ordinary_user() as prefix:
             words = [*prefix, sys.executable, "-c", NEIGHBORS, str(folder)]
-            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=DEADLOCK_SECONDS)
     except OSError as error:
         pytest.skip(f"no ordinary user: {error}")
     if "no sandbox" in done.stderr:

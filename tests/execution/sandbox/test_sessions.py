@@ -26,21 +26,26 @@ def test_all_sessions_together_weigh_about_as_much_as_one(sessions: int, priorit
 def test_a_program_with_many_sessions_gets_a_low_priority_for_each() -> None:
     code = """
 import os, time
+reading, writing = os.pipe()
 for _ in range(8):
     if os.fork() == 0:
-        os.setsid(); break
+        os.setsid(); os.write(writing, b"x"); break
 else:
-    time.sleep(0.2); print(flush=True)
-time.sleep(20)
+    for _ in range(8): os.read(reading, 1)
+    print(flush=True)
+time.sleep(600)
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
         members = tree(process)
+        grouped = bool(Path(f"/proc/{process.pid}/autogroup").read_text())
         share_out(members)
         groups = {Path(f"/proc/{one.pid}/autogroup").read_text().strip().partition(" nice ") for one in members}
         for one in members:
             one.kill()
+    if not grouped:
+        pytest.skip("new sessions get no group on this machine")
     assert len(groups) == 9
     assert {priority for _, _, priority in groups} == {str(priority_of(7))}
 

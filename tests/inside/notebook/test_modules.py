@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tests.support.inside_alone import inside_alone
+from tests.support.waiting import DEADLOCK_SECONDS
 
 CODE = """
 import sys
@@ -21,7 +22,9 @@ assert sys.path[0] == {folder!r}
 def printed(folder: Path, code: str) -> str:
     """Run code in a new interpreter with the finders for a folder, and return its output."""
     whole = CODE.format(inside=str(inside_alone()), folder=str(folder), code=code)
-    ran = subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", whole], capture_output=True, text=True, timeout=DEADLOCK_SECONDS, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.strip()
 

@@ -92,7 +92,7 @@ def both(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=580,
         check=False,
     )
     assert run.returncode == 0, run.stderr
