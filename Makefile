@@ -7,7 +7,7 @@ ARGS ?=
 LANGUAGES ?=
 RESULTS ?= demo-results
 # Several processes; tests that share an expensive fixture, or look at the whole machine, stay in one process.
-PARALLEL := -n auto --dist loadgroup
+PARALLEL := -n auto --dist loadgroup --no-loadscope-reorder
 
 # Each process of the tests would compile every module again, and each run of them rewrite every assertion.
 unexport PYTHONDONTWRITEBYTECODE

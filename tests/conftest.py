@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections import Counter
 
 import psutil
 import pytest
@@ -29,6 +30,19 @@ def pytest_collection_finish() -> None:
     """Keep the garbage collector, and forks, away from the objects of the collection."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Start what takes long first in parallel processes, so that they end together: early tests, then large groups."""
+    if hasattr(config, "workerinput"):
+        sizes = Counter(map(_unit, items))
+        items.sort(key=lambda item: (item.get_closest_marker("early") is None, -sizes[_unit(item)]))
+
+
+def _unit(item: pytest.Item) -> str:
+    """Name what one process runs as a whole: a group or a single test."""
+    marker = item.get_closest_marker("xdist_group")
+    return item.nodeid if marker is None else str(marker.args[0] if marker.args else marker.kwargs["name"])
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

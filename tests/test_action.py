@@ -232,6 +232,7 @@ def test_conditions_of_steps_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @pytest.mark.tensorflow
 def test_a_job_on_a_runner_without_sandboxes(clone: Path, unprivileged: tuple[int, int] | None) -> None:
     """The quick run of a fresh clone by an unprivileged user, where neither bubblewrap nor an engine is installed."""
@@ -251,6 +252,7 @@ def test_a_job_on_a_runner_without_sandboxes(clone: Path, unprivileged: tuple[in
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_a_job_whose_notebook_misses_points_fails_and_annotates(
     clone: Path, unprivileged: tuple[int, int] | None
 ) -> None:
@@ -265,6 +267,7 @@ def test_a_job_whose_notebook_misses_points_fails_and_annotates(
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_a_job_with_a_wrong_rubric_fails_and_says_so(clone: Path) -> None:
     (clone / "rubric.yaml").write_text(PUBLIC_RUBRIC.replace("check: runs", "check: run"), encoding="utf-8")
     done, uploaded = job(clone, None, path=os.environ["PATH"])
@@ -275,6 +278,7 @@ def test_a_job_with_a_wrong_rubric_fails_and_says_so(clone: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_a_changed_rubric_and_workflow_do_not_change_the_grade(tmp_path: Path) -> None:
     """The instructor's command takes the notebook of a repository, and its own rubric."""
     needs_bubblewrap()

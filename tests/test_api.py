@@ -126,6 +126,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_type_checkers_see_the_api(tmp_path: Path) -> None:
     (tmp_path / "right.py").write_text(SNIPPET, encoding="utf-8")
     for name, text in FILES.items():

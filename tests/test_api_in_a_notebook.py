@@ -26,6 +26,7 @@ def test_the_page_starts_with_six_lines() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @pytest.mark.bubblewrap
 def test_the_six_lines_show_a_grade_in_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs_bubblewrap()

@@ -110,6 +110,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks) for name, marks in PARTS.items()])
 def test_each_part_runs(name: str, graded: Path, tmp_path: Path) -> None:
@@ -121,6 +122,7 @@ def test_each_part_runs(name: str, graded: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_the_parts_are_those_of_the_bench() -> None:
     done = subprocess.run(
         [sys.executable, BENCH / "run.py", "--help"], capture_output=True, text=True, check=True

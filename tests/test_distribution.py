@@ -27,6 +27,7 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @pytest.mark.parametrize("extra", LINES)
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_one_tensorflow_is_installed(

@@ -196,6 +196,7 @@ def test_the_report_has_the_figures_and_what_is_missing(parts: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_without_a_gpu_the_script_says_so_and_ends_with_its_own_code() -> None:
     command = [sys.executable, str(BENCH / "gpu.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={"CUDA_VISIBLE_DEVICES": "-1"})
@@ -205,6 +206,7 @@ def test_without_a_gpu_the_script_says_so_and_ends_with_its_own_code() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @pytest.mark.tensorflow
 @pytest.mark.bubblewrap
 def test_the_script_runs_with_the_cpu_in_place_of_the_gpu(tmp_path: Path) -> None:

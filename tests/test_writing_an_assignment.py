@@ -22,7 +22,7 @@ COMMANDS = [text for kind, text in BLOCKS if kind == "sh"]
 DATA, MODEL, EVALUATION, WRONG_MODEL = (text for kind, text in BLOCKS if kind == "python")
 CHECKS_WRONG = "grader check wrong.ipynb --rubric digits.yaml\n"
 
-pytestmark = [pytest.mark.slow, pytest.mark.tensorflow, pytest.mark.bubblewrap]
+pytestmark = [pytest.mark.slow, pytest.mark.early, pytest.mark.tensorflow, pytest.mark.bubblewrap]
 
 
 def _write_notebook(path: Path, *code: str) -> None:

@@ -48,6 +48,7 @@ def test_a_wrong_name_gets_the_nearest_one(solution: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_a_solution_is_executed_and_one_that_does_not_run_is_no_solution(tmp_path: Path) -> None:
     needs_bubblewrap()
     for name, code in (("plain", 0), ("raises", 1)):

@@ -186,6 +186,7 @@ def test_a_criterion_that_could_not_be_judged_is_named(
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @pytest.mark.bubblewrap
 def test_a_release_is_graded_for_real(root: Path) -> None:
     needs_bubblewrap()

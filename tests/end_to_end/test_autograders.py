@@ -169,6 +169,7 @@ def test_a_grader_that_crashes_leaves_results_without_a_score(name: str, command
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @pytest.mark.bubblewrap
 def test_gradescope_gets_the_decided_points_and_hidden_tests_stay_hidden(tmp_path: Path) -> None:
     needs_bubblewrap()
@@ -183,6 +184,7 @@ def test_gradescope_gets_the_decided_points_and_hidden_tests_stay_hidden(tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_a_notebook_neither_reads_the_rubric_nor_writes_its_results_without_a_sandbox(open_folder: Path) -> None:
     if probe_user():
         pytest.skip(probe_user())
@@ -196,6 +198,7 @@ def test_a_notebook_neither_reads_the_rubric_nor_writes_its_results_without_a_sa
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_a_submission_that_was_not_graded_costs_neither_points_nor_an_attempt(tmp_path: Path) -> None:
     one = platform("prairielearn", tmp_path, RUBRIC.replace(_RUN, f"{_RUN[:-1]}, kernel: {tmp_path / 'no-python'}}}"))
     submit(one, HONEST)

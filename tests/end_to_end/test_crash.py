@@ -50,6 +50,7 @@ def test_a_run_killed_before_some_of_its_changes_ends_like_an_undisturbed_one(tm
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_a_run_killed_before_any_of_its_changes_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
     assert _tried(tmp_path, 1) == {"fresh": [], "changed": [], "taken back": []}
 
@@ -150,6 +151,7 @@ def _names(out: Path) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_thirty_kills_cost_nothing_but_time(students: Class) -> None:
     undisturbed = students.folder / "undisturbed"
     begun = time.monotonic()
@@ -272,6 +274,7 @@ cat anna/grade.json | tr -d ' \n'; find . -name '.writing-*' -o -name '.evidence
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @pytest.mark.tensorflow
 @pytest.mark.bubblewrap
 def test_warm_processes_and_their_forks_die_with_a_grader_that_was_killed(tmp_path: Path) -> None:

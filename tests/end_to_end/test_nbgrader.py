@@ -15,7 +15,7 @@ from tests.support.environments import new_environment
 NBGRADER = "nbgrader==0.9.6"
 QUICKSTART = "ps1"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.early]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ RUNS = [("mnist-cnn", "chiara"), ("mnist-cnn", "dmitri")]
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(("rubric", "student"), RUNS)
 def test_a_quick_run_gives_the_verdicts_of_the_full_run(tmp_path: Path, rubric: str, student: str) -> None:

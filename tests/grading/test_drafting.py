@@ -127,6 +127,7 @@ def test_any_evidence_gives_a_valid_draft_that_its_solution_passes(evidence: Evi
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @settings(max_examples=150)
 @given(evidence=random_evidence(), points=POINTS)
 def test_much_more_evidence_gives_a_valid_draft_that_its_solution_passes(evidence: Evidence, points: float) -> None:

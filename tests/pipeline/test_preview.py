@@ -307,6 +307,7 @@ def test_a_preview_announces_exactly_what_the_regrade_does(
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @settings(max_examples=80, phases=_WITHOUT_SHRINKING)
 @given(st.lists(_CHANGES, max_size=5))
 def test_a_preview_announces_exactly_what_the_regrade_does_for_many_rubrics(
@@ -383,6 +384,7 @@ def pool(copied: ResultsFolder) -> Iterator[PreviewPool]:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_worker_processes_give_the_same_preview(copied: ResultsFolder, pool: PreviewPool, tmp_path: Path) -> None:
     rubric = plain(RUBRIC)
     Scale(9, 1.01)(rubric)

@@ -266,6 +266,7 @@ def workers(text: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_workers_execute_each_notebook_once(project: pytest.Pytester) -> None:
     add(project, "other")
     project.makepyfile(test_own="import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_own(n): pass")
@@ -285,6 +286,7 @@ def test_workers_execute_each_notebook_once(project: pytest.Pytester) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @pytest.mark.parametrize("dist", ["loadgroup", "worksteal"])
 def test_workers_execute_each_notebook_once_however_the_items_are_divided(project: pytest.Pytester, dist: str) -> None:
     add(project, "other")
@@ -294,6 +296,7 @@ def test_workers_execute_each_notebook_once_however_the_items_are_divided(projec
 
 
 @pytest.mark.slow
+@pytest.mark.early
 @pytest.mark.bubblewrap
 def test_a_real_execution_gives_the_verdicts(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     needs_bubblewrap()

@@ -131,6 +131,7 @@ def rows(**amara: Any) -> tuple[GradeRow, ...]:
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_a_real_gradebook_has_the_grades_and_nbgrader_exports_them(python: Path, tmp_path: Path) -> None:
     run(python, tmp_path, "python", "-c", _MAKE)
     book, target = tmp_path / "gradebook.db", tmp_path / "new.db"
