@@ -15,6 +15,8 @@ def roles_only_of(rubric: Rubric, removed: Collection[str]) -> frozenset[str]:
         rubric: The rubric.
         removed: Ids of these criteria.
     """
+    if not removed:
+        return frozenset()
     named = _named(rubric.roles, (c for c in rubric.criteria if c.id in removed))
     used = _named(rubric.roles, (c for c in rubric.criteria if c.id not in removed))
     used |= {*(rubric.diagnostics.models or ()), *(rubric.diagnostics.students.models or ())}

@@ -101,12 +101,13 @@ class Fragments:
     def _written(self, value: object) -> bytes:
         """Serialize an input, with digests for the documents in it."""
         kind = type(value)
-        if kind is str or kind is int:
+        if kind is str or kind is int or value is None:
             return to_json(value)
-        if isinstance(value, BaseModel):
-            return self._digest_of(value)
         if isinstance(value, tuple | list):
             return b"[" + b",".join(map(self._written, value)) + b"]"
+        # Last, since it takes as long as all the rest.
+        if isinstance(value, BaseModel):
+            return self._digest_of(value)
         return to_json(value, inf_nan_mode="constants")
 
     def _digest_of(self, document: BaseModel) -> bytes:
@@ -132,7 +133,7 @@ class Fragments:
         return Markup(made)  # noqa: S704 - as above
 
     def section(self, key: str | None, make: Callable[[], str]) -> Markup:
-        """Return a rendered part with other parts in it, which stay stored as long as this one is used.
+        """Return a rendered part with other parts in it, which are stored once, outside of it.
 
         Args:
             key: Its key.
@@ -146,20 +147,46 @@ class Fragments:
         return made
 
     def _section(self, key: str | None, make: Callable[[], str]) -> Markup:
-        kept = None if key is None else self._kept(key)
+        kept = None if key is None else self._joined(key)
         if kept is not None:
-            head, _, body = kept.partition(b"\n")
-            self.used.update(dict.fromkeys(head.decode("ascii").split()))
-            return Markup(body.decode("utf-8", "surrogatepass"))  # noqa: S704 - was rendered as markup
+            return Markup(kept.decode("utf-8", "surrogatepass"))  # noqa: S704 - was rendered as markup
         outer, self._inner = self._inner, {}
         try:
             made = make()
-            head = " ".join(self._inner).encode("ascii")
+            inner = self._inner
         finally:
             self._inner = outer
         if key is not None:
-            self.new[key] = head + b"\n" + made.encode("utf-8", "surrogatepass")
+            self.new[key] = self._split(made.encode("utf-8", "surrogatepass"), inner)
         return Markup(made)  # noqa: S704 - as above
+
+    def _split(self, section: bytes, inner: Iterable[str]) -> bytes:
+        """Replace the parts in a section by their keys, each with the length of the text before it."""
+        head, own, at = list[str](), list[bytes](), 0
+        for key in inner:
+            part = self.new.get(key) or self.stored(key)
+            start = section.find(part, at) if part else -1
+            if part and start >= 0:
+                head.append(f"{key}:{start - at}")
+                own.append(section[at:start])
+                at = start + len(part)
+        return " ".join(head).encode("ascii") + b"\n" + b"".join([*own, section[at:]])
+
+    def _joined(self, key: str) -> bytes | None:
+        """Return a section with its parts; None if one of them is missing."""
+        kept = self._kept(key)
+        if kept is None:
+            return None
+        head, _, own = kept.partition(b"\n")
+        pieces, at = list[bytes](), 0
+        for word in head.decode("ascii").split():
+            inner, _, length = word.partition(":")
+            part = self._kept(inner)
+            if part is None:
+                return None
+            pieces += (own[at : at + int(length)], part)
+            at += int(length)
+        return b"".join([*pieces, own[at:]])
 
     def content(self, key: str | None, make: Callable[[], bytes]) -> bytes:
         """Return bytes that do not appear on a page.
@@ -168,8 +195,9 @@ class Fragments:
             key: Their key.
             make: Computes them.
         """
-        made = (None if key is None else self._kept(key)) or make()
-        if key is not None and self.stored(key) is None:
+        kept = None if key is None else self._kept(key)
+        made = kept or make()
+        if key is not None and kept is None:
             self.new[key] = made
         return made
 

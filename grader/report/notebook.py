@@ -81,18 +81,33 @@ class PageCell:
     count: int | None
     failed: bool
     preview: str
-    whole: Callable[[], CellView]
-    """Renders the cell."""
+    notebook: "_Rendered"
 
     @property
     def source(self) -> Markup:
         """Its source."""
-        return self.whole().source
+        return self.notebook.cells[self.index].source
 
     @property
     def outputs(self) -> tuple[OutputView, ...]:
         """Its outputs."""
-        return self.whole().outputs
+        return self.notebook.cells[self.index].outputs
+
+
+class _Rendered:
+    """The executed notebook, which is read and rendered when that is first necessary."""
+
+    def __init__(self, read: Callable[[], Mapping[str, Any] | None], language: Language) -> None:
+        self._read = read
+        self._language = language
+
+    @cached_property
+    def cells(self) -> tuple[CellView, ...]:
+        return notebook_cells(self.notebook, self._language)
+
+    @cached_property
+    def notebook(self) -> Mapping[str, Any] | None:
+        return self._read()
 
 
 class NotebookView:
@@ -106,36 +121,32 @@ class NotebookView:
             language: The language of the grader's own texts.
             fragments: The parts of earlier pages.
         """
-        self._read = read
-        self._language = language
-        known = fragments.data(fragments.key("notebook", fragments.notebook), self._outline)
+        rendered = _Rendered(read, language)
+        known = fragments.data(fragments.key("notebook", fragments.notebook), lambda: _outline(rendered))
         self.total: int = known["total"]
         """Number of cells of the notebook; the page may have fewer."""
-        self.cells = tuple(self._cell(index, *cell) for index, cell in enumerate(known["cells"]))
+        self.cells = tuple(
+            PageCell(
+                index,
+                *(language.cell(index), language.upper_cell(index), cell_anchor(index)),
+                *(kind, count, failed, preview),
+                notebook=rendered,
+            )
+            for index, (kind, count, failed, preview, _) in enumerate(known["cells"])
+        )
         """The cells on the page, in order."""
         self.sources: Mapping[int, str] = {index: cell[-1] for index, cell in enumerate(known["cells"])}
         """The code of code cells, and an empty text for other cells, by index."""
 
-    @cached_property
-    def _whole(self) -> tuple[CellView, ...]:
-        return notebook_cells(self._notebook, self._language)
 
-    @cached_property
-    def _notebook(self) -> Mapping[str, Any] | None:
-        return self._read()
-
-    def _outline(self) -> dict[str, Any]:
-        """Collect what every page needs of each cell, as JSON values."""
-        items = _list(self._notebook.get("cells")) if self._notebook is not None else []
-        cells = [
-            [cell.kind, cell.count, cell.failed, cell.preview, _text(items[cell.index].get("source")) * cell.is_code]
-            for cell in self._whole
-        ]
-        return {"total": len(items), "cells": cells}
-
-    def _cell(self, index: int, kind: str, count: int | None, failed: bool, preview: str, _code: str) -> PageCell:  # noqa: FBT001 - the items of `_outline`
-        names = (self._language.cell(index), self._language.upper_cell(index), cell_anchor(index))
-        return PageCell(index, *names, kind, count, failed, preview, whole=lambda: self._whole[index])
+def _outline(rendered: _Rendered) -> dict[str, Any]:
+    """Collect what every page needs of each cell, as JSON values."""
+    items = _list(rendered.notebook.get("cells")) if rendered.notebook is not None else []
+    cells = [
+        [cell.kind, cell.count, cell.failed, cell.preview, _text(items[cell.index].get("source")) * cell.is_code]
+        for cell in rendered.cells
+    ]
+    return {"total": len(items), "cells": cells}
 
 
 def cell_anchor(index: int) -> str:

@@ -25,7 +25,7 @@ from grader.report.notebook import NotebookView, PageCell
 from grader.report.notes import NoteView, note_groups, note_views
 from grader.report.people import people_view
 from grader.report.results import Images, Parts, model_views
-from grader.report.templating import Templates, asset, environment, policy
+from grader.report.templating import Templates, asset, environment, page_of, policy
 from grader.report.text import ENGLISH
 from grader.schema.base import Assurance
 from grader.schema.evidence import Evidence
@@ -97,12 +97,15 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
     sources: Any = _Later(lambda: made().sources)
     to = Target(sources, frozenset(model.name for model in grade.models), language)
     style = asset(templates, "report.css")
+    lines = _criteria(grade, to)
+    # The last section lists the parts that failed.
+    problems: Any = _Later(lambda: _problems(grade, _recorded(evidence, shared), parts.failed, language))
     view = {
         "grade": grade,
         "audience": audience,
         "lang": language.code,
         "title": grade.rubric.title or grade.rubric.id,
-        **_criteria(grade, to),
+        **lines,
         **_results(grade, evidence, reference, images, language, parts),
         "people": people_view(grade),
         "attempts": attempts_view(grade.attempts, language),
@@ -114,15 +117,12 @@ def render_report(  # noqa: PLR0913  all by keyword: each is a separate document
         "left_out": _Later(lambda: made().total - len(made().cells)),
         "style": style.body,
         "policy": policy(style),
+        "margins": _Later(lambda: _margins(made().cells, lines["criteria"], lines["notes"])),
+        "legend": _legend(lines["criteria"]),
+        "problems": problems,
+        "kept": _Kept(shared, grade, lines["criteria"], audience, problems, has_reference=reference is not None),
     }
-    view["margins"] = _Later(lambda: _margins(made().cells, view["criteria"], view["notes"]))
-    view["legend"] = _legend(view["criteria"])
-    # The last section lists the parts that failed.
-    view["problems"] = _Later(lambda: _problems(grade, _recorded(evidence, shared), parts.failed, language))
-    view["kept"] = _Kept(
-        shared, grade, view["criteria"], audience, view["problems"], has_reference=reference is not None
-    )
-    page = environment(templates, language).get_template("report.html.j2").render(view)
+    page = page_of(environment(templates, language).get_template("report.html.j2"), view)
     if parts.failed:
         shared.forget()
     return page
@@ -156,7 +156,13 @@ class _Later:
     """A value that is made when it is first used."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
-        self._made = functools.cache(make)
+        self._make: Callable[[], Any] | None = make
+        self._value: Any = None
+
+    def _made(self) -> Any:
+        if self._make is not None:
+            self._value, self._make = self._make(), None
+        return self._value
 
     def __bool__(self) -> bool:
         return bool(self._made())
@@ -208,14 +214,14 @@ class _Kept:
         self._fragments = fragments
         graded = (grade.models, grade.main_model, grade.main_accuracy)
         notes = (grade.diagnostics, grade.main_model, [model.name for model in grade.models], fragments.notebook)
-        self._of_criteria = functools.cache(
-            lambda: fragments.key("criteria", notes, audience, grade.quick, grade.status)
-        )
+        # Without a reference to itself, which would keep the grade in memory; see `page_of`.
+        of_criteria = functools.cache(lambda: fragments.key("criteria", notes, audience, grade.quick, grade.status))
+        self._of_criteria = of_criteria
         self._of_cells = functools.cache(lambda: fragments.key("cells", fragments.notebook))
 
         def lines(*statuses: CriterionStatus) -> tuple[object, ...]:
             shown = [(view.number, view.grade) for view in views if view.grade.status in statuses]
-            return (self._of_criteria(), shown)
+            return (of_criteria(), shown)
 
         self._inputs: Mapping[str, Callable[[], tuple[object, ...]]] = {
             "results": lambda: (graded, grade.reference, has_reference, fragments.evidence),

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from jinja2 import (
     Environment,
     FileSystemLoader,
     StrictUndefined,
+    Template,
     pass_context,
 )
 from jinja2.runtime import Context
@@ -25,7 +26,7 @@ from grader.report import text
 from grader.schema.errors import StorageError
 from grader.schema.message import Message, MessageLike
 
-__all__ = ["Asset", "Templates", "asset", "environment", "policy", "translate_templates"]
+__all__ = ["Asset", "Templates", "asset", "environment", "page_of", "policy", "translate_templates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,11 @@ def policy(style: Asset, script: Asset | None = None) -> str:
 
 def _shown(value: Any, language: Language) -> Any:
     """Render a message, and clean every plain string; the project's own markup is not changed."""
-    if isinstance(value, Message):
+    kind = type(value)
+    if kind is Message:
         value = language.text(value)
+    elif kind is not str:
+        return value
     return text.unbroken(text.clean(value)) if type(value) is str else value
 
 
@@ -156,15 +160,43 @@ def translate_templates(engine: Environment, language: Language) -> None:
     for name in ("gettext", "ngettext", "pgettext", "npgettext"):
         function: Any = engine.globals[name]
         engine.globals[name] = _with_shown(function, language)
+    engine.globals["_"] = engine.globals["gettext"]
     engine.globals["lang"] = language.tag
     engine.globals["zone"] = str(language.zone)
 
 
+def page_of(template: Template, view: Mapping[str, Any]) -> str:
+    """Render a template like `Template.render`, but let all that it shows go at the end.
+
+    The macros of a template and its context refer to each other. Otherwise, the grade and the evidence of each page
+    would stay in memory until the next collection of garbage, which would take an eighth of the time of a regrade.
+
+    Args:
+        template: The template.
+        view: What it shows.
+    """
+    context = template.new_context(dict(view))
+    try:
+        return template.environment.concat(template.root_render_func(context))
+    except Exception:  # noqa: BLE001 - Jinja raises it again, with the place in the template
+        return template.environment.handle_exception()
+    finally:
+        context.parent.clear()
+        context.vars.clear()
+
+
 def _with_shown(function: Callable[..., str], language: Language) -> Callable[..., str]:
     """Render the named values of a translated text, which Jinja does not pass to `finalize`."""
+    constant: dict[tuple[object, ...], str] = {}
+    """The translations of texts without values: of the templates' own words, so there are not many."""
 
     @pass_context
     def translated(context: Context, *texts: Any, **values: Any) -> str:
+        if not values and len(texts) == 1:
+            key = (*texts, context.eval_ctx.autoescape)
+            if key not in constant:
+                constant[key] = function(context, *texts)
+            return constant[key]
         if isinstance(texts[-1], int):  # the count of a plural form, which Jinja adds as `num`
             values.setdefault("num", texts[-1])
         return function(context, *texts, **{name: _written(value, language) for name, value in values.items()})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from grader.schema.base import Document
@@ -24,14 +24,19 @@ _SOURCE: Final = "source of a lazy document"
 """Key of the source among the attributes; no name of a field."""
 _PLAIN: Final = frozenset({str, int, float, bool})
 """Types with the same values in JSON."""
+_LOOKED_UP: Final = ("__repr__", "__str__", "__iter__", "__hash__", "__copy__", "__deepcopy__", "__reduce_ex__")
+"""Methods of a document that Python looks up at its class."""
+_OF_THE_WHOLE: Final = (
+    *("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"),
+    *("model_copy", "model_dump", "model_dump_json", "model_extra", "model_fields_set"),
+)
+"""Attributes and methods of documents that need all fields."""
 
 
 @dataclass(slots=True)
 class _Source:
     """The origin of the fields of a lazy document."""
 
-    known: dict[str, Any]
-    """The fields that were made."""
     values: Mapping[str, Any] | None
     """JSON values of the fields, which can be validated one by one; None for a document that is computed."""
     make: Callable[[], Document]
@@ -53,7 +58,7 @@ def lazily(kind: type[_Kind], values: Any) -> _Kind:
             message = f"a stored {kind.__name__} is not valid, although the grader wrote it"
             raise RuntimeError(message) from error
 
-    return _made(kind, _Source({}, values, make))
+    return _made(kind, {_SOURCE: _Source(values, make)})
 
 
 def deferred(kind: type[_Kind], known: Mapping[str, Any], make: Callable[[], _Kind]) -> _Kind:
@@ -64,7 +69,7 @@ def deferred(kind: type[_Kind], known: Mapping[str, Any], make: Callable[[], _Ki
         known: Some of its fields.
         make: Computes the document, with the same values in these fields.
     """
-    return _made(kind, _Source(dict(known), None, make))
+    return _made(kind, {**known, _SOURCE: _Source(None, make)})
 
 
 def lazy_field_is_none(document: Document, name: str) -> bool:
@@ -74,49 +79,59 @@ def lazy_field_is_none(document: Document, name: str) -> bool:
         document: Any document.
         name: Name of the field, which has no alias.
     """
-    source = object.__getattribute__(document, "__dict__").get(_SOURCE)
+    source = _attributes(document).get(_SOURCE)
     if source is None or source.values is None or name not in source.values:
         return getattr(document, name) is None
     return source.values[name] is None
 
 
-def _made(kind: type[_Kind], source: _Source) -> _Kind:
-    lazy: Any = _class_of(kind)
-    document: _Kind = lazy.__new__(lazy)
-    object.__setattr__(document, "__dict__", {_SOURCE: source})
+def _made(kind: type[_Kind], attributes: dict[str, Any]) -> _Kind:
+    document = kind.__new__(kind)
+    object.__setattr__(document, "__dict__", attributes)
     object.__setattr__(document, "__pydantic_fields_set__", set())
     object.__setattr__(document, "__pydantic_extra__", None)
     object.__setattr__(document, "__pydantic_private__", None)
+    object.__setattr__(document, "__class__", _class_of(kind))
     return document
+
+
+_attributes: Final[Callable[[Any], dict[str, Any]]] = vars(BaseModel)["__dict__"].__get__
+"""Returns the attributes that a document has now, and does not complete it."""
 
 
 @cache
 def _class_of(kind: type[Document]) -> Any:
-    """Make the lazy version of a class; a document changes to the class itself when all of it is needed."""
-    fields = {name: (field.alias or name, _reader(field), field) for name, field in kind.model_fields.items()}
-    own = frozenset(name for one in kind.__mro__[: kind.__mro__.index(Document)] for name in vars(one)) - fields.keys()
-    # A method of the document itself reads fields, but a method of pydantic may read all attributes.
-    own -= {name for name in own if name.startswith("__")}
+    """Make the lazy version of a class; a document changes to the class itself when all of it is needed.
 
-    def read(self: Any, name: str) -> Any:
+    Fields that were made are ordinary attributes. Whatever reads attributes without their names, such as a method of
+    pydantic, goes through one of the names below.
+    """
+    fields = {name: (field.alias or name, _reader(field), field) for name, field in kind.model_fields.items()}
+
+    def read_missing(self: Any, name: str) -> Any:
         if name in fields:
-            source: _Source = object.__getattribute__(self, "__dict__")[_SOURCE]
-            if name in source.known:
-                return source.known[name]
+            attributes = _attributes(self)
+            source: _Source = attributes[_SOURCE]
             key, reader, field = fields[name]
             if source.values is not None and (key in source.values or not field.is_required()):
                 value = source.values[key] if key in source.values else _default(field)
-                made = value if value is None or reader is None else reader(value)
-                source.known[name] = made
+                made = attributes[name] = value if value is None or reader is None else reader(value)
                 return made
-        elif name == "__class__" or name in own:
-            return object.__getattribute__(self, name)
         _complete(self, kind)
         return getattr(self, name)
 
     def equals(self: Any, other: object) -> Any:
         _complete(self, kind)
         return self == other
+
+    def whole(name: str) -> Any:
+        """Make an attribute, or a method, that is looked up again at the whole document."""
+
+        def attribute(self: Any) -> Any:
+            _complete(self, kind)
+            return getattr(self, name)
+
+        return property(attribute)
 
     def dispatch(name: str) -> Any:
         """Make a method that Python looks up at the class, such as the one for `repr`."""
@@ -127,20 +142,25 @@ def _class_of(kind: type[Document]) -> Any:
 
         return method
 
-    looked_up = ("__repr__", "__str__", "__iter__", "__hash__", "__copy__", "__deepcopy__", "__reduce_ex__")
-    methods = {"__getattribute__": read, "__eq__": equals, **{name: dispatch(name) for name in looked_up}}
+    methods = {
+        **{name: whole(name) for name in _OF_THE_WHOLE},
+        **{name: dispatch(name) for name in _LOOKED_UP},
+        "__getattr__": read_missing,
+        "__eq__": equals,
+    }
     metaclass: Any = type(kind)
     return metaclass(kind.__name__, (kind,), {"__module__": __name__, "__doc__": kind.__doc__, **methods})
 
 
 def _complete(document: Any, kind: type[Document]) -> None:
     """Give a lazy document the class and the attributes of an ordinary one; fields that were made stay the same."""
-    source: _Source = object.__getattribute__(document, "__dict__")[_SOURCE]
+    made = _attributes(document)
+    source: _Source = made[_SOURCE]
     whole = source.make()
-    attributes = {**whole.__dict__, **source.known}
+    attributes = {**whole.__dict__, **{name: value for name, value in made.items() if name != _SOURCE}}
+    object.__setattr__(document, "__class__", kind)
     object.__setattr__(document, "__dict__", attributes)
     object.__setattr__(document, "__pydantic_fields_set__", set(whole.model_fields_set))
-    object.__setattr__(document, "__class__", kind)
 
 
 def _default(field: FieldInfo) -> Any:
@@ -151,8 +171,23 @@ def _reader(field: FieldInfo) -> Callable[[Any], Any] | None:
     """Return what makes the value of a field from its JSON value other than None; None if it stays as it is."""
     if _is_same(field.annotation):
         return None
+    listed = _listed(field.annotation)
+    if listed is not None and not field.metadata and _has_lists(listed):
+        return lambda values: tuple([lazily(listed, one) for one in values])
     annotation: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
     return TypeAdapter(annotation).validate_python
+
+
+def _listed(annotation: Any) -> type[Document] | None:
+    """Return the class of the documents that a field lists; None if it lists none."""
+    arguments = get_args(annotation)
+    lists = get_origin(annotation) is tuple and arguments[1:] == (...,)
+    return arguments[0] if lists and isinstance(arguments[0], type) and issubclass(arguments[0], Document) else None
+
+
+def _has_lists(kind: type[Document]) -> bool:
+    """Whether a document may be large, so that it is worth making lazy."""
+    return any(get_origin(field.annotation) is tuple for field in kind.model_fields.values())
 
 
 def _is_same(annotation: Any) -> bool:

@@ -5,6 +5,7 @@ appended, so that a regrade writes only what it rendered. A half-written part of
 """
 
 import os
+import re
 import zlib
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -16,10 +17,11 @@ from grader.store.files import WRITING
 __all__ = ["FragmentFile"]
 
 _HEAD: Final = b"rendered parts 1\n"
-_KEY_LENGTH: Final = 32
+_RECORD_HEAD: Final = re.compile(rb"([0-9a-f]{32}) (\d{1,9}) (\d{1,10})\n")
+"""The key, the length and the checksum of a part, as `_record` writes them."""
 _LARGEST: Final = 64 << 20
 """Size in bytes from which a file is not read."""
-_SPARE: Final = 256 << 10
+_SPARE: Final = 64 << 10
 
 
 class FragmentFile:
@@ -85,11 +87,14 @@ def _append(path: Path, content: bytes) -> None:
 
 def _content(path: Path) -> bytes:
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            content = file.read(_LARGEST + 1)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        # Unbuffered, and no more than its size: otherwise, memory for the largest file is taken each time.
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            size = os.fstat(handle).st_size
+            content = (file.read(size) or b"") if size <= _LARGEST else b""
     except OSError:
         return b""
-    return content if content.startswith(_HEAD) and len(content) <= _LARGEST else b""
+    return content if content.startswith(_HEAD) else b""
 
 
 def _record(key: str, part: bytes) -> bytes:
@@ -101,14 +106,11 @@ def _places(content: bytes) -> dict[str, tuple[int, int, int]]:
     places: dict[str, tuple[int, int, int]] = {}
     at = len(_HEAD)
     while at < len(content):
-        line_end = content.find(b"\n", at)
-        if line_end < 0:
-            break
-        words = content[at:line_end].split(b" ")
-        at = line_end + 1
-        if len(words) == 3 and len(words[0]) == _KEY_LENGTH and words[1].isdigit() and words[2].isdigit():  # noqa: PLR2004 - the form of `_record`
-            length = int(words[1])
-            if at + length <= len(content):
-                places[words[0].decode("ascii", "replace")] = (at, at + length, int(words[2]))
-                at += length + 1
+        head = _RECORD_HEAD.match(content, at)
+        if head is None or (end := head.end() + int(head[2])) > len(content):
+            # Damaged: the next record begins after one of the next line ends.
+            at = content.find(b"\n", at) + 1 or len(content)
+            continue
+        places[head[1].decode("ascii")] = (head.end(), end, int(head[3]))
+        at = end + 1
     return places

@@ -1,6 +1,8 @@
 """The report of one submission."""
 
+import gc
 import re
+import weakref
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -16,7 +18,7 @@ from grader.report import results as results_module
 from grader.report.bars import points_bar
 from grader.report.page import render_report
 from grader.schema.errors import StorageError
-from grader.schema.grade import CriterionGrade
+from grader.schema.grade import AUDIENCES, CriterionGrade
 from grader.schema.message import say
 from tests.report import samples
 
@@ -162,6 +164,19 @@ def test_the_first_box_names_the_step_that_brings_most_points(rich_page: str) ->
     assert "This brings up to 5.5 of the 9.5 missing points." in box
     steps = _text(_section(rich_page, "steps", by="class"))
     assert "+4 The learning curves are plotted The plotted line is" in steps
+
+
+def test_nothing_of_a_rendered_page_waits_for_a_collection_of_garbage(rich: dict[str, Any]) -> None:
+    inputs = {name: rich[name].model_copy() for name in ("grade", "evidence", "reference")}
+    alive = [weakref.ref(document) for document in inputs.values()]
+    gc.disable()
+    try:
+        for audience in AUDIENCES:
+            render_report(**rich | inputs, audience=audience)
+        inputs.clear()
+        assert [document() for document in alive] == [None, None, None]
+    finally:
+        gc.enable()
 
 
 def test_the_cause_of_several_criteria_is_reported_once(rich: dict[str, Any]) -> None:

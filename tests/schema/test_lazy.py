@@ -9,9 +9,11 @@ import pytest
 from pydantic_core import from_json
 
 from grader.schema.base import Assurance, Pointer
+from grader.schema.evidence import AccuracyFact, Evidence
 from grader.schema.grade import CriterionGrade, LayerGrade, StudentView
 from grader.schema.lazy import deferred, lazily, lazy_field_is_none
 from grader.schema.message import say
+from grader.schema.submission import Run
 
 LINE = CriterionGrade(
     id="accuracy",
@@ -28,6 +30,21 @@ LINE = CriterionGrade(
 )
 LAYER = LayerGrade.model_validate(
     {"name": "d", "class": "Dense", "output_shape": [None, 10], "parameters": 7, "trainable": True, "config": {"a": 1}}
+)
+
+ACCURACY = AccuracyFact(
+    model="m1",
+    dataset="mnist",
+    split="test",
+    correct=2,
+    total=3,
+    value=2 / 3,
+    low=0.2,
+    high=0.9,
+    assurance=Assurance.VERIFIED,
+    how="keras",
+    preprocessing=say("pixels / {number}", number=255),
+    predicted=(1, 2, 3),
 )
 
 
@@ -67,6 +84,24 @@ def test_operations_on_the_whole_document_give_the_same(use: Callable[[Any], Any
     assert use(lazy) == use(LINE)
     assert use(LINE) == use(lazy)
     assert says is None or lazy.says is says
+
+
+def test_large_documents_in_a_list_are_lazy_too() -> None:
+    run = Run(status="completed", seconds=1.0, cells_run=1, cells_total=1, isolation="none", seed=7, dialect="keras3")
+    whole = Evidence(run=run, accuracies=(ACCURACY, ACCURACY))
+    lazy = lazily(Evidence, _values(whole))
+    assert type(lazy.accuracies[0]) is not AccuracyFact
+    assert (lazy.accuracies, lazy.run, lazy.models) == (whole.accuracies, whole.run, ())
+    assert [one.key for one in lazy.accuracies] == ["mnist/test"] * 2
+    assert lazy == whole
+
+
+def test_attributes_that_are_read_without_their_names_are_those_of_the_whole_document() -> None:
+    assert vars(lazily(CriterionGrade, _values(LINE))) == vars(LINE)
+    values = {key: value for key, value in _values(LINE).items() if key != "student"}
+    lazy = lazily(CriterionGrade, values)
+    assert lazy.model_fields_set == set(values)
+    assert type(lazy) is CriterionGrade
 
 
 def test_a_deferred_document_is_computed_when_another_field_is_read() -> None:
