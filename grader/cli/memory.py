@@ -35,8 +35,8 @@ def give_memory_back() -> None:
 def sparing(listener: "Listener", resident: Callable[[], int] | None = None) -> "Listener":
     """Also collect garbage in a progress listener, if the process has grown when a submission is done.
 
-    A rendered page is part of a reference cycle of its template. Python counts the objects of such garbage, not their
-    bytes, so it would keep pages with hundreds of megabytes of outputs.
+    Python counts the objects of garbage in reference cycles, not their bytes. It would keep a few objects that hold a
+    notebook with hundreds of megabytes of outputs.
 
     Args:
         listener: Receives the steps.

@@ -36,7 +36,7 @@ def test_freed_arrays_are_not_kept() -> None:
 
 
 class Page:
-    """A page that is part of a reference cycle, as those of templates are."""
+    """A page that is part of a reference cycle."""
 
     def __init__(self) -> None:
         self.itself = self
