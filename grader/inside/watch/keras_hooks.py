@@ -48,6 +48,7 @@ from .values import ValueWatch
 
 __all__ = ["Watch", "install", "versions"]
 
+_FUNCTIONS = "tensorflow.python.eager.polymorphic_function.concrete_function"
 _PACKAGES = ("tensorflow", "keras", "tf_keras", "numpy", "matplotlib", "pandas", "scikit-learn", "ipykernel")
 
 
@@ -116,13 +117,13 @@ class Watch:
         self.book = ModelBook(recorder)
         self.arrays = recorder.arrays = ArrayBook(recorder)
         self.keeper = Keeper(recorder, self.book, self.guard)
-        self.loops = LoopWatch(recorder, self.book, self.guard, self.keeper, self.arrays)
+        self.steps = StepWatch(self.book, self.arrays, self.guard)
+        self.loops = LoopWatch(recorder, self.book, self.guard, self.keeper, self.arrays, self.steps)
         self.values = ValueWatch(recorder, self.guard)
         self.guard.pausing = self.values.paused
         self.calls = CallWatch(recorder, self.book, self.arrays, self.guard, self.values)
         self.loops.inputs = self.calls.trained_on
         self.loops.outputs = self.calls.outputs
-        self.steps = StepWatch(self.book, self.arrays, self.guard)
         self.fits = FitWatch(
             recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls, self.steps
         )
@@ -163,8 +164,12 @@ class Watch:
 
     def _hook_data(self, tensorflow: ModuleType) -> None:
         around(tensorflow.data.Dataset, "__iter__", self.loops.iterate)
+        around(tensorflow.data.Dataset, "__iter__", self.steps.iterate)
         around(tensorflow.GradientTape, "gradient", self.loops.hands.gradient)
         around(tensorflow.GradientTape, "gradient", self.steps.gradient)
+        around(tensorflow.GradientTape, "_push_tape", self.steps.opened)
+        around(tensorflow.GradientTape, "_pop_tape", self.steps.closed)
+        around(importlib.import_module(_FUNCTIONS).ConcreteFunction, "_call_flat", self.steps.function)
         around(tensorflow.compat.v1.Session, "run", self.sessions.run)
 
     def attach(self, module: ModuleType) -> None:

@@ -50,7 +50,7 @@ def _doubts(events: list[dict[str, Any]], out: Path, data: Path) -> dict[int, li
             else:
                 log.end(claim(FitEnd, event), at)
     found: dict[int, list[str]] = {}
-    for fit in (fact for fact in log.facts() if fact.kind == "fit"):
+    for fit in log.facts():
         told = [str(doubt.id) for doubt in step_doubts([fit], "mnist", lambda split: split == "test")]
         found.setdefault(fit.cell or 0, []).append(told[0] if told else "")
     return found
