@@ -26,6 +26,8 @@ class SeenImages:
         passed: Number of these images.
         sources: Objects that bring in data which the recorder cannot see.
         tensors: Tensors whose images are in it; they are held, so that no other tensor gets their identity.
+        users: Ids of the models that have all of it.
+        takes_data: Whether its function takes variables, pipelines or iterators; assumed until it was called.
     """
 
     graphs: list[Any] = field(default_factory=list)
@@ -34,10 +36,13 @@ class SeenImages:
     passed: int = 0
     sources: set[str] = field(default_factory=set)
     tensors: list[Any] = field(default_factory=list)
+    users: set[int] = field(default_factory=set)
+    takes_data: bool = True
 
     def note_graph(self, graph: Any) -> None:
         """Add a graph, once."""
         if not self.has_graph(graph):
+            self.users.clear()
             self.graphs.append(graph)
 
     def has_graph(self, graph: Any) -> bool:
@@ -56,6 +61,7 @@ class SeenImages:
             strangers: The other images.
             random: A generator of the recorder.
         """
+        self.users.clear()
         self.seen.update(known)
         self.passed += len(strangers)
         count = min(_MOST_KEPT, len(strangers))

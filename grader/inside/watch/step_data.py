@@ -9,10 +9,11 @@ functions that train, and the batches of `train_on_batch`.
 """
 
 import gc
+import itertools
 import math
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,7 @@ from ..describe.models import numbers, weights_of
 from ..hooking.guard import Guard, outside_graphs
 from ..record.events import MAX_STEP_ARRAYS, MAX_STEP_OPERATIONS, ArrayDescription, StepDescription
 from .model_book import ModelBook
+from .ration import Ration
 from .seen_images import SeenImages
 
 __all__ = ["StepWatch"]
@@ -39,6 +41,8 @@ _MOST_WEIGHTS = 64 << 20
 _SMALL = 1 << 20
 """Numbers of an array that is copied, so that small arrays are described together."""
 _GLANCE = 64
+_FEW_ROWS = 16
+"""Rows that are looked at in each call when a loop was looked at for some time."""
 _MOST_FRESH = 16
 """Graphs that are kept until the end of the cell; more are read at once."""
 _MOST_COPIES = 4
@@ -86,6 +90,8 @@ class StepWatch:
         self._held: list[_Held] = []
         self._optimizers: list[weakref.ref[Any]] = []
         self._random = np.random.default_rng()
+        self._ration = Ration(self._random)
+        self._looking = False
         self._tapes: weakref.WeakKeyDictionary[Any, SeenImages] = weakref.WeakKeyDictionary()
         self._open: list[Any] = []
         self._last: SeenImages | None = None
@@ -99,7 +105,7 @@ class StepWatch:
     def layer(self, original: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap `Layer.__call__`."""
         __tracebackhide__ = True
-        if (self._running or self._open) and args and not self._guard.busy and _is_taped():
+        if args and not self._guard.busy and (self._running or (self._open and self._may_look())) and _is_taped():
             self._guard.quietly(self._called, args[0])
         return original(layer, *args, **kwargs)
 
@@ -108,6 +114,7 @@ class StepWatch:
         __tracebackhide__ = True
         if not self._running and not self._guard.busy:
             self._open.append(tape)
+            self._looking = self._looking or self._ration.allows()
         return original(tape, *args, **kwargs)
 
     def closed(self, original: Any, tape: Any, *args: Any, **kwargs: Any) -> Any:
@@ -115,6 +122,7 @@ class StepWatch:
         __tracebackhide__ = True
         if self._open:
             self._open = [other for other in self._open if other is not tape]
+            self._looking = self._looking and bool(self._open)
         return original(tape, *args, **kwargs)
 
     def gradient(self, original: Any, tape: Any, *args: Any, **kwargs: Any) -> Any:
@@ -129,7 +137,7 @@ class StepWatch:
     def apply(self, original: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap the step of an optimizer."""
         __tracebackhide__ = True
-        if not self._guard.busy and self._guard.quietly(self._trace):
+        if not self._guard.busy and outermost() is not None and self._guard.quietly(self._trace):
             self._guard.quietly(self._note_optimizer, optimizer)
         return original(optimizer, *args, **kwargs)
 
@@ -148,9 +156,8 @@ class StepWatch:
     def function(self, original: Any, function: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap the call of a traced `tf.function`."""
         __tracebackhide__ = True
-        student = self._guard.student and (self._given or self._open)
-        if student or (self._running and not self._guard.busy):
-            self._guard.quietly(self._run, function.graph, inputs)
+        if not self._guard.busy and self._is_of_interest(function.graph, inputs):
+            self._guard.quietly(self._run, function.graph, list(inputs))
         return original(function, inputs, *args, **kwargs)
 
     def iterate(self, original: Any, dataset: Any, *args: Any, **kwargs: Any) -> Any:
@@ -160,6 +167,20 @@ class StepWatch:
         if self._guard.student:
             self._guard.quietly(self._note_iterator, iterator)
         return iterator
+
+    def _may_look(self) -> bool:
+        """Decide for the open tapes whether the images under them are looked at, from the first call of a layer on."""
+        self._looking = self._looking or self._ration.allows()
+        return self._looking
+
+    def _is_of_interest(self, graph: Any, inputs: Iterable[Any]) -> bool:
+        """Whether the arguments of a call are looked at."""
+        if self._running:
+            return any(x.dtype.name not in _DATA_TYPES for x in inputs)
+        if self._guard.keras:
+            return False
+        given = self._given.get(graph)
+        return bool(self._open) or (given is not None and (given.takes_data or self._ration.allows()))
 
     def _note_gradient(self, tape: Any) -> None:
         self._last = self._tapes.get(tape)
@@ -177,7 +198,8 @@ class StepWatch:
             if not self._trace():
                 self._see(x)
         elif outermost() is None:
-            self._see_taped(x)
+            with self._ration.spend():
+                self._see_taped(x)
 
     def _trace(self) -> bool:
         """Note the graph that is being traced.
@@ -221,30 +243,45 @@ class StepWatch:
 
     def _see_batch(self, x: Any) -> None:
         """Note the images of `train_on_batch`."""
-        last = self._last = SeenImages()
-        for images in self._images(x):
-            self._add(images, self._running or [last])
+        if self._running:
+            self._see(x)
+        elif self._ration.allows():
+            self._last = SeenImages()
+            with self._ration.spend():
+                for images in self._images(x, self._most_rows()):
+                    self._add(images, [self._last])
 
     def _see_taped(self, x: Any) -> None:
         """Note the images that a layer or function gets under the tapes of the student's code."""
         fixed = hasattr(x, "_numpy")
         open_tapes = [self._tapes.setdefault(tape, SeenImages()) for tape in self._open]
         unseen = [seen for seen in open_tapes if not (fixed and seen.has(x))]
-        for images in self._images(x) if unseen else ():
+        for images in self._images(x, self._most_rows()) if unseen else ():
             self._add(images, unseen)
             for seen in unseen if fixed else ():
                 seen.tensors.append(x)
 
-    def _images(self, x: Any) -> Iterator[NDArray[Any]]:
-        """Yield the images of known sizes in an argument."""
+    def _most_rows(self) -> int | None:
+        return None if self._ration.full else _FEW_ROWS
+
+    def _images(self, x: Any, most: int | None = None) -> Iterator[NDArray[Any]]:
+        """Yield the images of known sizes in an argument.
+
+        Args:
+            x: An argument.
+            most: Number of rows that are chosen by chance; None for all.
+        """
         if isinstance(x, (list, tuple, dict)):
             for part in (*x.values(),) if isinstance(x, dict) else x[:_MOST_PARTS]:
-                yield from self._images(part)
+                yield from self._images(part, most)
             return
         dense = isinstance(x, np.ndarray) or hasattr(x, "_numpy") or hasattr(x, "read_value")
         if not dense or len(x.shape) < 2 or math.prod(x.shape[1:]) < min(self._sizes(), default=sys.maxsize):  # noqa: PLR2004 - rows, pixels
             return
-        images = self._plain(numbers(x))
+        array = np.asarray(numbers(x))
+        if most is not None and len(array) > most:
+            array = array[self._random.choice(len(array), most, replace=False)]
+        images = self._plain(array)
         if images is not None:
             yield images
 
@@ -261,11 +298,12 @@ class StepWatch:
         Args:
             model: The model whose weights change.
         """
-        if self._trace() or self._last is None:
+        if self._trace() or self._last is None or id(model) in self._last.users:
             return
         for graph in self._last.graphs:
             self._note_fresh(graph)
         self._loop(model).merge(self._last, self._random)
+        self._last.users.add(id(model))
 
     def _loop(self, model: Any) -> SeenImages:
         """Return what the loops of this cell used for a model."""
@@ -275,26 +313,43 @@ class StepWatch:
             self._loops[id(model)] = weakref.ref(model), seen
         return seen
 
-    def _run(self, graph: Any, inputs: Iterable[Any]) -> None:
+    def _run(self, graph: Any, inputs: Sequence[Any]) -> None:
         """Note the arguments of a function that trains, or that is called under a tape."""
         if outermost() is not None:
             return
-        users = [run for run in self._running if run.has_graph(graph)]
-        if not self._running and (given := self._given.get(graph)) is not None:
+        if self._running:
+            runs = [run for run in self._running if run.has_graph(graph)]
+            for images in itertools.chain.from_iterable(map(self._images, inputs)) if runs else ():
+                self._add(images, runs)
+            return
+        given = self._given.get(graph)
+        users = self._users_under_tapes(graph)
+        look = bool(users) and self._may_look()
+        if given is not None:
             self._keep_pipelines(graph)
             users.append(given)
-        taped = self._open if not self._running and self._open and _is_taped() else ()
-        for tape in taped:
-            seen = self._tapes.setdefault(tape, SeenImages())
-            seen.note_graph(graph)
-            users.append(seen)
-        for x in inputs if users else ():
-            if x.dtype.name not in _DATA_TYPES:
-                for images in self._images(x):
+            look = look or not given.takes_data or self._ration.allows()
+        if users:
+            self._see_arguments(inputs, users, look=look)
+
+    def _users_under_tapes(self, graph: Any) -> list[SeenImages]:
+        """Note a function that is called under tapes, and return what is known of them."""
+        tapes = self._open if self._open and _is_taped() else []
+        users = [self._tapes.setdefault(tape, SeenImages()) for tape in tapes]
+        for user in users:
+            user.note_graph(graph)
+        return users
+
+    def _see_arguments(self, inputs: Sequence[Any], users: list[SeenImages], *, look: bool) -> None:
+        data = [x for x in inputs if x.dtype.name in _DATA_TYPES]
+        for user in users:
+            user.takes_data = bool(data)
+            for x in data:
+                self._see_resource(x, user)
+        if look:
+            with self._ration.spend():
+                for images in itertools.chain.from_iterable(self._images(x, self._most_rows()) for x in inputs):
                     self._add(images, users)
-            elif not self._running:
-                for user in users:
-                    self._see_resource(x, user)
 
     def _see_resource(self, tensor: Any, user: SeenImages) -> None:
         """Note the images of a variable, pipeline or iterator that is an argument of a function."""
@@ -375,6 +430,7 @@ class StepWatch:
         self._held = [held for held in self._held if held.graph() is not None]
         self._last = None
         self._loops.clear()
+        self._ration.cell_ended()
         for graph in list(self._given):
             self._given[graph] = SeenImages()
 
