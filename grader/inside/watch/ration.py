@@ -16,6 +16,8 @@ _FREE = 0.1
 """Seconds of processor time in each cell for looking at everything."""
 _SHARE = 0.015
 """Part of the time that later looks may take."""
+_OVERHEAD = 5e-5
+"""Seconds that a look takes in addition, before and after it is measured."""
 _CHANCE = 0.5
 """Chance of a call to be looked at when it may be; otherwise slow calls would never be followed by a look."""
 
@@ -55,4 +57,5 @@ class Ration:
         finally:
             took = time.thread_time() - began
             self._spent += took
-            self._until = time.perf_counter() + took / _SHARE * 2 * self._random.random()
+            pause = (took + _OVERHEAD) / _SHARE * 2 * self._random.random()
+            self._until = max(self._until, time.perf_counter()) + pause

@@ -147,9 +147,10 @@ class StepWatch:
         own = self._guard.student
         if not self._guard.busy and (self._running or own):
             self._last = None
-            self._guard.quietly(self._see_batch, args[0] if args else kwargs.get("x"))
+            if self._running or self._ration.allows():
+                self._guard.quietly(self._see_batch, args[0] if args else kwargs.get("x"))
         result = original(model, *args, **kwargs)
-        if own:
+        if own and self._last is not None:
             self._guard.quietly(self.learned, model)
         return result
 
@@ -245,11 +246,11 @@ class StepWatch:
         """Note the images of `train_on_batch`."""
         if self._running:
             self._see(x)
-        elif self._ration.allows():
-            self._last = SeenImages()
-            with self._ration.spend():
-                for images in self._images(x, self._most_rows()):
-                    self._add(images, [self._last])
+            return
+        last = self._last = SeenImages()
+        with self._ration.spend():
+            for images in self._images(x, self._most_rows()):
+                self._add(images, [last])
 
     def _see_taped(self, x: Any) -> None:
         """Note the images that a layer or function gets under the tapes of the student's code."""
