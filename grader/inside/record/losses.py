@@ -22,6 +22,8 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "Model.save_weights": ("save",),
     "Model.load_weights": ("save", "kept"),
     "Model.export": ("calls",),
+    "Model.test_on_batch": ("fit_end",),
+    "Model.predict_on_batch": ("fit_end",),
     "Sequential.pop": ("model", "kept"),
     "Layer.trainable": ("trainable",),
     "Loss.__call__": ("fit_start",),

@@ -206,6 +206,9 @@ class Watch:
         put("Model.save_weights", around, model, "save_weights", self._save_weights)
         put("Model.load_weights", around, model, "load_weights", self._load_weights)
         put("Model.export", around, model, "export", self._inside)
+        # Keras 2 iterates a pipeline of its own in them, which is no data of the student's training.
+        put("Model.test_on_batch", around, model, "test_on_batch", self._inside)
+        put("Model.predict_on_batch", around, model, "predict_on_batch", self._inside)
         put("Sequential.pop", around, family.sequential, "pop", self._pop)
         put("Layer.trainable", around_property, family.layer, "trainable", self._set_trainable)
         put("Loss.__call__", around, family.loss, "__call__", self.loops.loss)

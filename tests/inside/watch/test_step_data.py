@@ -52,5 +52,7 @@ def _doubts(events: list[dict[str, Any]], out: Path, data: Path) -> dict[int, li
     found: dict[int, list[str]] = {}
     for fit in log.facts():
         told = [str(doubt.id) for doubt in step_doubts([fit], "mnist", lambda split: split == "test")]
+        rows = fit.x.rows if fit.x is not None else None
+        told += ["trained on test images"] if rows is not None and rows.counts.get("test") else []
         found.setdefault(fit.cell or 0, []).append(told[0] if told else "")
     return found
