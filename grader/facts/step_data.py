@@ -50,13 +50,13 @@ def step_doubts(fits: Iterable[FitFact], dataset: str, wrong: Callable[[str], bo
         Clauses; first those about images that were recognized.
     """
     found = [(fit, fit.step) for fit in fits if fit.step is not None]
-    for _, step in found:
-        yield from _recognized(step, dataset, wrong)
+    for fit, step in found:
+        yield from _recognized(fit, step, dataset, wrong)
     for fit, step in found:
         yield from _unknown(fit, step)
 
 
-def _recognized(step: StepFact, dataset: str, wrong: Callable[[str], bool]) -> Iterator[Message]:
+def _recognized(fit: FitFact, step: StepFact, dataset: str, wrong: Callable[[str], bool]) -> Iterator[Message]:
     for images in (*step.arrays, step.rows):
         if images is None:
             continue
@@ -64,17 +64,30 @@ def _recognized(step: StepFact, dataset: str, wrong: Callable[[str], bool]) -> I
         if rows is not None and rows.dataset == dataset:
             for split, count in sorted(rows.counts.items()):
                 if wrong(split) and count >= _FEWEST:
-                    yield say_count(
-                        "the steps of its training hold {count:number} {split:split} image of {dataset:dataset} that "
-                        "the training was not given",
-                        "the steps of its training hold {count:number} {split:split} images of {dataset:dataset} that "
-                        "the training was not given",
-                        count,
-                        split=split,
-                        dataset=dataset,
-                    )
+                    yield _held(fit, count, split, dataset)
         if images.copies is not None and images.copies.dataset == dataset and wrong(images.copies.split):
             yield describe_copies(images.copies)
+
+
+def _held(fit: FitFact, count: int, split: str, dataset: str) -> Message:
+    """Say which images the steps used; the student's own loop is given none."""
+    if fit.kind == "custom_loop":
+        return say_count(
+            "the steps of its custom loop use {count:number} {split:split} image of {dataset:dataset}",
+            "the steps of its custom loop use {count:number} {split:split} images of {dataset:dataset}",
+            count,
+            split=split,
+            dataset=dataset,
+        )
+    return say_count(
+        "the steps of its training hold {count:number} {split:split} image of {dataset:dataset} that "
+        "the training was not given",
+        "the steps of its training hold {count:number} {split:split} images of {dataset:dataset} that "
+        "the training was not given",
+        count,
+        split=split,
+        dataset=dataset,
+    )
 
 
 def _unknown(fit: FitFact, step: StepFact) -> Iterator[Message]:

@@ -361,7 +361,10 @@ class CallbackFact(Document):
 
 
 class StepFact(Document):
-    """The data of training steps other than those passed to the training, such as those in a `train_step`."""
+    """The data of training steps other than those passed to the training, such as those in a `train_step`.
+
+    Nothing is passed to a custom loop, so for it this is all data that the recorder saw in the steps.
+    """
 
     arrays: tuple[ArrayFact, ...] = ()
     """Arrays in the graphs of the steps that have the size of whole images."""
@@ -370,7 +373,7 @@ class StepFact(Document):
     operations: tuple[str, ...] = ()
     """Operations and resources of these graphs that can bring in data from elsewhere."""
     rows: ArrayFact | None = None
-    """Known images in eager steps and in weights, each once, and some other images of eager steps."""
+    """Known images in eager steps, in batches and in weights, each once, and some other images of these steps."""
 
 
 class FitFact(Document):

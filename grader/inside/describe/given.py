@@ -242,7 +242,7 @@ def _sliced(tensors: Any, mapped: bool, selected: _Selected) -> tuple[Given | No
 
     def given(array: NDArray[Any] | None, anchor: Any, *, mapped: bool = False) -> Given:
         left = None if array is None or not array.ndim else len(selected.drawn.rows(array))
-        drawn = left if array is not None and left != len(array) else None
+        drawn = left if array is not None and left is not None and left != len(array) else None
         return Given(array, anchor, "tf.data", mapped, drawn)
 
     images = given(numbers(tensors[0]), tensors[0], mapped=mapped)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MIN_NUMBERS", "GraphData", "outermost", "read_graph"]
+__all__ = ["MIN_NUMBERS", "GraphData", "kind_of", "outermost", "read_graph"]
 
 MIN_NUMBERS = 16
 """Smallest constant that counts as data; the graph of a large model has thousands of smaller ones."""
@@ -33,12 +33,21 @@ _COMPUTES = frozenset(
         "StaticRegexFullMatch StaticRegexReplace RegexFullMatch RegexReplace StringToHashBucketFast ExpandDims Tile",
         "FractionalAvgPool FractionalMaxPool Multinomial TruncatedNormal ConcatV2 BroadcastTo Cumsum StatelessCase",
         "StatelessIf StatelessWhile Gather _EagerConst",
+        # Stages of `tf.data`; their tensors, functions and pipelines are parts of the graph, too.
+        "BatchDatasetV2 ConcatenateDataset FilterDataset FinalizeDataset FlatMapDataset InterleaveDataset MapDataset",
+        "ModelDataset OptimizeDatasetV2 OptionsDataset PaddedBatchDatasetV2 ParallelBatchDataset",
+        "ParallelInterleaveDatasetV4 ParallelMapDatasetV2 PrefetchDataset RangeDataset RebatchDatasetV2 ReduceDataset",
+        "RepeatDataset ScanDataset ShardDataset ShuffleAndRepeatDatasetV2 ShuffleDatasetV3 SkipDataset TakeDataset",
+        "TakeWhileDataset TensorDataset TensorSliceDataset UnbatchDataset WindowDataset ZipDataset",
+        "AnonymousIteratorV2 AnonymousIteratorV3 AnonymousSeedGenerator DeleteIterator DeleteSeedGenerator",
+        "DummySeedGenerator MakeIterator",
     )
     for word in line.split()
 )
 """Operations that have state, no input, or inputs that are no numbers, and bring in no data."""
 _COMPUTING = ("Assign", "Collective", "Cudnn", "Nccl", "Random", "Resource", "Stateless", "TensorList", "Parameterized")
 """Beginnings of the names of more such operations."""
+_ITERATOR = "IteratorResource"
 _TABLE_LOOKUP = "LookupTableFindV2"
 _INTEGER_TYPES = frozenset({3, 9})
 
@@ -50,11 +59,13 @@ class GraphData:
     Attributes:
         arrays: Captured tensors and constants of at least `MIN_NUMBERS` numbers that are not all equal.
         handles: Handles of captured variables.
+        pipelines: Captured `tf.data` pipelines and iterators.
         sources: Names of operations and resources that can bring in other data.
     """
 
     arrays: list[Any] = field(default_factory=list)
     handles: list[Any] = field(default_factory=list)
+    pipelines: list[Any] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
 
 
@@ -88,19 +99,23 @@ def read_graph(graph: Any) -> GraphData:
 def _add_captured(data: GraphData, tensor: Any) -> None:
     kind = tensor.dtype.name
     if kind == "resource":
-        name = _kind_of(tensor)
+        name = kind_of(tensor)
         if name == "Var":
             data.handles.append(tensor)
+        elif name == _ITERATOR:
+            data.pipelines.append(tensor)
         elif name not in _HARMLESS_KINDS:
             data.sources.add(name)
     elif kind == "variant":
-        data.sources.add("Dataset")
+        data.pipelines.append(tensor)
     elif kind != "string" and hasattr(tensor, "numpy") and _size(tensor.shape) >= MIN_NUMBERS:
         data.arrays.append(tensor)
 
 
-def _kind_of(handle: Any) -> str:
-    """Return the kind of a resource, such as `Var` or `IteratorResource`."""
+def kind_of(handle: Any) -> str:
+    """Return the kind of a resource, such as `Var` or `IteratorResource`; for a pipeline, `Dataset`."""
+    if handle.dtype.name == "variant":
+        return "Dataset"
     named = _KINDS.search(str(handle))
     return named.group(1) if named is not None else "Resource"
 

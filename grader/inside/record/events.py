@@ -612,7 +612,7 @@ class FitEnd(TypedDict):
     error: str | None
     """The exception that ended it."""
     step: NotRequired[StepDescription]
-    """Other data of its steps; missing if the recorder saw none. Only for `fit`."""
+    """Other data of its steps; for a `custom_loop`, all data that was seen in them. Missing if there are none."""
     x: NotRequired[ArrayDescription | None]
     """The images; null if unknown. Only for a `custom_loop`."""
     y: NotRequired[LabelDescription | None]

@@ -48,6 +48,7 @@ from .values import ValueWatch
 
 __all__ = ["Watch", "install", "versions"]
 
+_FUNCTIONS = "tensorflow.python.eager.polymorphic_function.concrete_function"
 _PACKAGES = ("tensorflow", "keras", "tf_keras", "numpy", "matplotlib", "pandas", "scikit-learn", "ipykernel")
 
 
@@ -116,13 +117,13 @@ class Watch:
         self.book = ModelBook(recorder)
         self.arrays = recorder.arrays = ArrayBook(recorder)
         self.keeper = Keeper(recorder, self.book, self.guard)
-        self.loops = LoopWatch(recorder, self.book, self.guard, self.keeper, self.arrays)
+        self.steps = StepWatch(self.book, self.arrays, self.guard)
+        self.loops = LoopWatch(recorder, self.book, self.guard, self.keeper, self.arrays, self.steps)
         self.values = ValueWatch(recorder, self.guard)
         self.guard.pausing = self.values.paused
         self.calls = CallWatch(recorder, self.book, self.arrays, self.guard, self.values)
         self.loops.inputs = self.calls.trained_on
         self.loops.outputs = self.calls.outputs
-        self.steps = StepWatch(self.book, self.arrays, self.guard)
         self.fits = FitWatch(
             recorder, self.book, self.arrays, self.guard, self.keeper, self.loops, self.calls, self.steps
         )
@@ -163,8 +164,12 @@ class Watch:
 
     def _hook_data(self, tensorflow: ModuleType) -> None:
         around(tensorflow.data.Dataset, "__iter__", self.loops.iterate)
+        around(tensorflow.data.Dataset, "__iter__", self.steps.iterate)
         around(tensorflow.GradientTape, "gradient", self.loops.hands.gradient)
         around(tensorflow.GradientTape, "gradient", self.steps.gradient)
+        around(tensorflow.GradientTape, "_push_tape", self.steps.opened)
+        around(tensorflow.GradientTape, "_pop_tape", self.steps.closed)
+        around(importlib.import_module(_FUNCTIONS).ConcreteFunction, "_call_flat", self.steps.function)
         around(tensorflow.compat.v1.Session, "run", self.sessions.run)
 
     def attach(self, module: ModuleType) -> None:
@@ -201,6 +206,9 @@ class Watch:
         put("Model.save_weights", around, model, "save_weights", self._save_weights)
         put("Model.load_weights", around, model, "load_weights", self._load_weights)
         put("Model.export", around, model, "export", self._inside)
+        # Keras 2 iterates a pipeline of its own in them, which is no data of the student's training.
+        put("Model.test_on_batch", around, model, "test_on_batch", self._inside)
+        put("Model.predict_on_batch", around, model, "predict_on_batch", self._inside)
         put("Sequential.pop", around, family.sequential, "pop", self._pop)
         put("Layer.trainable", around_property, family.layer, "trainable", self._set_trainable)
         put("Loss.__call__", around, family.loss, "__call__", self.loops.loss)

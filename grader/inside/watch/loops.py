@@ -27,6 +27,7 @@ from .loop_stops import LoopStops, Places
 from .manual_updates import HandWatch, status_of
 from .model_book import ModelBook
 from .outputs import Outputs
+from .step_data import StepWatch
 
 __all__ = ["LoopWatch"]
 
@@ -98,14 +99,23 @@ class _Loop:
 class LoopWatch:
     """Watches every optimizer that the student's code uses."""
 
-    def __init__(
-        self, recorder: Recorder, book: ModelBook, guard: Guard, keeper: Keeper, arrays: ArrayBook | None = None
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a recorder
+        self,
+        recorder: Recorder,
+        book: ModelBook,
+        guard: Guard,
+        keeper: Keeper,
+        arrays: ArrayBook,
+        step_data: StepWatch,
     ) -> None:
         """Start without optimizers."""
         self._arrays = arrays
+        self._step_data = step_data
         self.data = DataWatch()
         self.stops = LoopStops(recorder, self.steps, self._note, self._origins)
-        self.hands = HandWatch(recorder, book, guard, keeper, arrays, self.data, lambda: self.inputs, self.stops.watch)
+        self.hands = HandWatch(
+            recorder, book, guard, keeper, arrays, step_data, self.data, lambda: self.inputs, self.stops.watch
+        )
         self.inputs: dict[int, Any] = {}
         """id of a model → its last input in a call by the student's code."""
         self.outputs = Outputs()
@@ -241,6 +251,7 @@ class LoopWatch:
         """Note a step, and start a training if none is running."""
         if optimizer is None:
             return None
+        self._step_data.learned(model)
         self.hands.changed_by_keras(model)
         key = (id(optimizer), variable if variable is not None else id(model))
         loop = self._loops.get(key)
@@ -422,6 +433,9 @@ class LoopWatch:
             digests=after,
             error=None,
         )
+        step = self._guard.quietly(self._step_data.describe_loop, model)
+        if step is not None:
+            end["step"] = step
         event = self._recorder.log.write(end)
         loop.digests = after
         if steps:
@@ -439,7 +453,7 @@ class LoopWatch:
         if not isinstance(found, np.ndarray):
             loop.pipeline = found if found is not None else loop.pipeline
         rows = loop.source.rows
-        if found is None or self._arrays is None:
+        if found is None:
             return None, None, rows
         size = rows if isinstance(found, np.ndarray) else batch_size_of(found)
         return *self._arrays.describe_pair(found), size or rows

@@ -21,6 +21,7 @@ from ..record.recorder import Recorder
 from .artefacts import Keeper
 from .batches import BatchSource, DataWatch, batch_size_of
 from .model_book import ModelBook
+from .step_data import StepWatch
 
 __all__ = ["HandWatch", "status_of"]
 
@@ -81,7 +82,8 @@ class HandWatch:
         book: ModelBook,
         guard: Guard,
         keeper: Keeper,
-        arrays: ArrayBook | None,
+        arrays: ArrayBook,
+        step_data: StepWatch,
         data: DataWatch,
         inputs: Callable[[], Mapping[int, Any]],
         watch: Callable[[], None],
@@ -94,11 +96,13 @@ class HandWatch:
             guard: Distinguishes the student's calls from Keras's.
             keeper: Saves trained models.
             arrays: Describes the training data.
+            step_data: Sees the images of the steps.
             data: The pipelines being iterated.
             inputs: Returns a mapping: id of a model → its last input.
             watch: Called when there is a training whose time must be limited.
         """
         self.watch = watch
+        self._step_data = step_data
         self._inputs = inputs
         self._recorder = recorder
         self._book = book
@@ -170,6 +174,7 @@ class HandWatch:
         model = self._model_of(variables) if variables else None
         if model is None:
             return
+        self._step_data.learned(model)
         hand = self._hands.get(id(model))
         if hand is None or hand.model() is not model:
             with outside_graphs():
@@ -239,12 +244,16 @@ class HandWatch:
     def _write(self, hand: _Hand, model: Any, after: dict[str, str], *, stopped: bool) -> None:
         fit = self._start(hand, model)
         x, y, batch_size = self._guard.quietly(self._given, hand) or (None, None, None)
-        end = self._recorder.log.write(FitEnd(
+        ended = FitEnd(
             kind="fit_end", fit=fit, x=x, y=y, batch_size=batch_size, epochs=0, history={}, rates=[], step_rates=[],
             status=status_of(self._recorder, stopped=stopped),
             steps=None if hand.traced else hand.calls, seconds=round(time.monotonic() - hand.began, 4), digests=after,
             error=None,
-        ))  # fmt: skip
+        )  # fmt: skip
+        step = self._guard.quietly(self._step_data.describe_loop, model)
+        if step is not None:
+            ended["step"] = step
+        end = self._recorder.log.write(ended)
         self._keeper.fingerprints.made(hand.digests, after)
         self._book.trained(model)
         self._keeper.changed(model, end or hand.event, x)
@@ -252,7 +261,7 @@ class HandWatch:
     def _given(self, hand: _Hand) -> tuple[ArrayDescription | None, LabelDescription | None, int | None]:
         found = hand.source.find(self._recorder.namespace)
         rows = hand.source.rows
-        if found is None or self._arrays is None:
+        if found is None:
             return None, None, rows
         size = rows if isinstance(found, np.ndarray) else batch_size_of(found)
         return *self._arrays.describe_pair(found), size or rows

@@ -1,15 +1,19 @@
-"""Finds the data of training steps that `fit` was not given: in their graphs, in weights, and in eager calls of layers.
+"""Finds the data of training steps: in their graphs, in weights, in arguments, and in eager calls of layers.
 
-A student's own `train_step`, layer, loss or callback can use other images than those passed to `fit`. The graph of a
-step shows all its data: captured tensors, constants and variables. Operations that bring in data from elsewhere, such
-as a Python function or an iterator, are listed by name. In eager steps, the inputs of layers under a `GradientTape`
-are compared with the known data sets.
+A student's own `train_step`, layer, loss or callback can use other images than those passed to `fit`, and a loop of the
+student's own is passed none. The graph of a step shows all its data: captured tensors, constants, variables and
+pipelines. Operations that bring in data from elsewhere, such as a Python function, are listed by name. In eager steps,
+the inputs of layers under a `GradientTape` are compared with the known data sets. In a loop, they count once the tape's
+gradient is that of a model's weights, so that pictures of what a layer sees are no training. So do the arguments of
+functions that train, and the batches of `train_on_batch`.
 """
 
+import gc
+import itertools
 import math
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,25 +23,32 @@ from numpy.typing import NDArray
 
 from ..describe.arrays import ArrayBook
 from ..describe.fingerprint import fingerprint
-from ..describe.graphs import MIN_NUMBERS, GraphData, outermost, read_graph
+from ..describe.given import given_pair
+from ..describe.graphs import MIN_NUMBERS, GraphData, kind_of, outermost, read_graph
 from ..describe.models import numbers, weights_of
 from ..hooking.guard import Guard, outside_graphs
-from ..record.events import MAX_STEP_ARRAYS, MAX_STEP_OPERATIONS, MAX_UNKNOWN, ArrayDescription, StepDescription
+from ..record.events import MAX_STEP_ARRAYS, MAX_STEP_OPERATIONS, ArrayDescription, StepDescription
 from .model_book import ModelBook
+from .ration import Ration
+from .seen_images import SeenImages
 
 __all__ = ["StepWatch"]
 
 _MOST_PARTS = 16
 _MOST_STAGES = 64
-_MOST_KEPT = 16
-"""Unrecognized images that are kept of one call."""
 _MOST_WEIGHTS = 64 << 20
 """Numbers of weights that are compared with the known images."""
 _SMALL = 1 << 20
 """Numbers of an array that is copied, so that small arrays are described together."""
 _GLANCE = 64
+_FEW_ROWS = 16
+"""Rows that are looked at in each call when a loop was looked at for some time."""
+_MOST_FRESH = 16
+"""Graphs that are kept until the end of the cell; more are read at once."""
 _MOST_COPIES = 4
 """Copies of a model's weights, such as moving averages, that need no explanation."""
+_DATA_TYPES = frozenset({"resource", "variant"})
+"""Types of tensors that stand for variables, pipelines and iterators."""
 _UNREADABLE = "unreadable graph"
 
 
@@ -50,37 +61,18 @@ class _Held:
         handles: Weak references to the handles of its variables.
         images: Descriptions of arrays of images.
         numbers: Number of other values.
-        sources: Operations that bring in other data.
-        seen: Fingerprints of known images in its weights.
+        inside: Known images in its weights, those of its pipelines, and operations that bring in other data.
     """
 
     graph: "weakref.ref[Any]"
     handles: list[Callable[[], Any]] = field(default_factory=list)
     images: list[ArrayDescription] = field(default_factory=list)
     numbers: int = 0
-    sources: set[str] = field(default_factory=set)
-    seen: set[int] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Running:
-    """A training by `fit` that is running.
-
-    Attributes:
-        graphs: Graphs that were traced during it.
-        seen: Fingerprints of known images that layers got in eager steps.
-        strangers: Some other images of the same size.
-        passed: Number of these images.
-    """
-
-    graphs: list[Any] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)
-    strangers: list[NDArray[Any]] = field(default_factory=list)
-    passed: int = 0
+    inside: SeenImages = field(default_factory=SeenImages)
 
 
 class StepWatch:
-    """Watches the steps of all trainings by `fit`."""
+    """Watches the steps of all trainings, by `fit` and by the student's own loops."""
 
     def __init__(self, book: ModelBook, arrays: ArrayBook, guard: Guard) -> None:
         """Start without steps.
@@ -93,49 +85,122 @@ class StepWatch:
         self._book = book
         self._arrays = arrays
         self._guard = guard
-        self._running: list[_Running] = []
+        self._running: list[SeenImages] = []
         self._fresh: list[Any] = []
         self._held: list[_Held] = []
         self._optimizers: list[weakref.ref[Any]] = []
         self._random = np.random.default_rng()
+        self._ration = Ration(self._random)
+        self._looking = False
+        self._tapes: weakref.WeakKeyDictionary[Any, SeenImages] = weakref.WeakKeyDictionary()
+        self._open: list[Any] = []
+        self._last: SeenImages | None = None
+        self._loops: dict[int, tuple[weakref.ref[Any], SeenImages]] = {}
+        self._given: weakref.WeakKeyDictionary[Any, SeenImages] = weakref.WeakKeyDictionary()
+        self._iterators: list[weakref.ref[Any]] = []
+        self._pipelines: weakref.WeakKeyDictionary[Any, list[tuple[Any, Any]]] = weakref.WeakKeyDictionary()
 
     # --- hooks ---------------------------------------------------------------------------------------------------
 
     def layer(self, original: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap `Layer.__call__`."""
         __tracebackhide__ = True
-        if self._running and args and not self._guard.busy and _is_taped():
+        if args and not self._guard.busy and (self._running or (self._open and self._may_look())) and _is_taped():
             self._guard.quietly(self._called, args[0])
         return original(layer, *args, **kwargs)
+
+    def opened(self, original: Any, tape: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wrap the method of a `GradientTape` that starts to record."""
+        __tracebackhide__ = True
+        if not self._running and not self._guard.busy:
+            self._open.append(tape)
+            self._looking = self._looking or self._ration.allows()
+        return original(tape, *args, **kwargs)
+
+    def closed(self, original: Any, tape: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wrap the method of a `GradientTape` that stops to record."""
+        __tracebackhide__ = True
+        if self._open:
+            self._open = [other for other in self._open if other is not tape]
+            self._looking = self._looking and bool(self._open)
+        return original(tape, *args, **kwargs)
 
     def gradient(self, original: Any, tape: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap `GradientTape.gradient`."""
         __tracebackhide__ = True
         if self._watches():
             self._guard.quietly(self._trace)
+        if not self._running and not self._guard.busy:
+            self._guard.quietly(self._note_gradient, tape)
         return original(tape, *args, **kwargs)
 
     def apply(self, original: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap the step of an optimizer."""
         __tracebackhide__ = True
-        if self._watches() and self._guard.quietly(self._trace):
+        if not self._guard.busy and outermost() is not None and self._guard.quietly(self._trace):
             self._guard.quietly(self._note_optimizer, optimizer)
         return original(optimizer, *args, **kwargs)
 
     def train_on_batch(self, original: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap `Model.train_on_batch`, which a callback can call during a training."""
         __tracebackhide__ = True
-        if self._running and not self._guard.busy:
-            self._guard.quietly(self._see, args[0] if args else kwargs.get("x"))
-        return original(model, *args, **kwargs)
+        own = self._guard.student
+        if not self._guard.busy and (self._running or own):
+            self._last = None
+            if self._running or self._ration.allows():
+                self._guard.quietly(self._see_batch, args[0] if args else kwargs.get("x"))
+        result = original(model, *args, **kwargs)
+        if own and self._last is not None:
+            self._guard.quietly(self.learned, model)
+        return result
+
+    def function(self, original: Any, function: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wrap the call of a traced `tf.function`."""
+        __tracebackhide__ = True
+        if not self._guard.busy and self._is_of_interest(function.graph, inputs):
+            self._guard.quietly(self._run, function.graph, list(inputs))
+        return original(function, inputs, *args, **kwargs)
+
+    def iterate(self, original: Any, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wrap `tf.data.Dataset.__iter__`."""
+        __tracebackhide__ = True
+        iterator = original(dataset, *args, **kwargs)
+        if self._guard.student:
+            self._guard.quietly(self._note_iterator, iterator)
+        return iterator
+
+    def _may_look(self) -> bool:
+        """Decide for the open tapes whether the images under them are looked at, from the first call of a layer on."""
+        self._looking = self._looking or self._ration.allows()
+        return self._looking
+
+    def _is_of_interest(self, graph: Any, inputs: Iterable[Any]) -> bool:
+        """Whether the arguments of a call are looked at."""
+        if self._running:
+            return any(x.dtype.name not in _DATA_TYPES for x in inputs)
+        if self._guard.keras:
+            return False
+        given = self._given.get(graph)
+        return bool(self._open) or (given is not None and (given.takes_data or self._ration.allows()))
+
+    def _note_gradient(self, tape: Any) -> None:
+        self._last = self._tapes.get(tape)
+
+    def _note_iterator(self, iterator: Any) -> None:
+        self._iterators = [known for known in self._iterators if known() is not None]
+        self._iterators.append(weakref.ref(iterator))
 
     def _watches(self) -> bool:
         """Whether Keras trains: in `fit`, or in `train_on_batch`, whose graph `fit` uses again."""
         return not self._guard.busy and bool(self._running or self._guard.keras)
 
     def _called(self, x: Any) -> None:
-        if not self._trace():
-            self._see(x)
+        if self._running:
+            if not self._trace():
+                self._see(x)
+        elif outermost() is None:
+            with self._ration.spend():
+                self._see_taped(x)
 
     def _trace(self) -> bool:
         """Note the graph that is being traced.
@@ -146,10 +211,26 @@ class StepWatch:
         graph = outermost()
         if graph is None:
             return False
-        for graphs in [run.graphs for run in self._running] or [self._fresh]:
-            if not any(graph is known for known in graphs):
-                graphs.append(graph)
+        for run in self._running:
+            run.note_graph(graph)
+        if not self._running:
+            self._given.setdefault(graph, SeenImages())
+            self._note_fresh(graph)
         return True
+
+    def _note_fresh(self, graph: Any) -> None:
+        """Note a graph that is a part of a training outside of `fit`."""
+        if any(graph is known for known in self._fresh):
+            return
+        if len(self._fresh) >= _MOST_FRESH:
+            with outside_graphs():
+                self._look_at_fresh()
+        self._fresh.append(graph)
+
+    def _look_at_fresh(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        for graph in fresh:
+            self._look(graph, None)
 
     def _note_optimizer(self, optimizer: Any) -> None:
         self._optimizers = [known for known in self._optimizers if known() is not None]
@@ -157,34 +238,163 @@ class StepWatch:
             self._optimizers.append(weakref.ref(optimizer))
 
     def _see(self, x: Any) -> None:
-        """Note the images that a layer gets in an eager step."""
+        """Note the images that a layer gets in an eager step of `fit`."""
+        for images in self._images(x):
+            self._add(images, self._running)
+
+    def _see_batch(self, x: Any) -> None:
+        """Note the images of `train_on_batch`."""
+        if self._running:
+            self._see(x)
+            return
+        last = self._last = SeenImages()
+        with self._ration.spend():
+            for images in self._images(x, self._most_rows()):
+                self._add(images, [last])
+
+    def _see_taped(self, x: Any) -> None:
+        """Note the images that a layer or function gets under the tapes of the student's code."""
+        fixed = hasattr(x, "_numpy")
+        open_tapes = [self._tapes.setdefault(tape, SeenImages()) for tape in self._open]
+        unseen = [seen for seen in open_tapes if not (fixed and seen.has(x))]
+        for images in self._images(x, self._most_rows()) if unseen else ():
+            self._add(images, unseen)
+            for seen in unseen if fixed else ():
+                seen.tensors.append(x)
+
+    def _most_rows(self) -> int | None:
+        return None if self._ration.full else _FEW_ROWS
+
+    def _images(self, x: Any, most: int | None = None) -> Iterator[NDArray[Any]]:
+        """Yield the images of known sizes in an argument.
+
+        Args:
+            x: An argument.
+            most: Number of rows that are chosen by chance; None for all.
+        """
         if isinstance(x, (list, tuple, dict)):
             for part in (*x.values(),) if isinstance(x, dict) else x[:_MOST_PARTS]:
-                self._see(part)
+                yield from self._images(part, most)
             return
         dense = isinstance(x, np.ndarray) or hasattr(x, "_numpy") or hasattr(x, "read_value")
         if not dense or len(x.shape) < 2 or math.prod(x.shape[1:]) < min(self._sizes(), default=sys.maxsize):  # noqa: PLR2004 - rows, pixels
             return
-        images = self._plain(numbers(x))
-        if images is None:
-            return
-        known, prints = self._known(images)
-        for run in self._running:
-            run.seen.update(prints[known].tolist())
-            run.passed += int((~known).sum())
-            self._keep_some(run, images[~known])
+        array = np.asarray(numbers(x))
+        if most is not None and len(array) > most:
+            array = array[self._random.choice(len(array), most, replace=False)]
+        images = self._plain(array)
+        if images is not None:
+            yield images
 
-    def _keep_some(self, run: _Running, strangers: NDArray[Any]) -> None:
-        """Keep a random selection of unrecognized images."""
-        count = min(_MOST_KEPT, len(strangers))
-        for index in self._random.choice(len(strangers), count, replace=False) if count else ():
-            one = np.asarray(strangers[index], np.float32)
-            if run.strangers and run.strangers[0].shape != one.shape:
-                return
-            if len(run.strangers) < MAX_UNKNOWN:
-                run.strangers.append(one)
-            elif self._random.random() * run.passed * count < MAX_UNKNOWN * len(strangers):
-                run.strangers[self._random.integers(MAX_UNKNOWN)] = one
+    def _add(self, images: NDArray[Any], runs: Iterable[SeenImages]) -> None:
+        known, prints = self._known(images)
+        for run in runs:
+            run.add(prints[known].tolist(), images[~known], self._random)
+
+    # --- the student's own loops ---------------------------------------------------------------------------------
+
+    def learned(self, model: Any) -> None:
+        """Note that the student's code trains a model with the last gradient or batch, or traces such a step.
+
+        Args:
+            model: The model whose weights change.
+        """
+        if self._trace() or self._last is None or id(model) in self._last.users:
+            return
+        for graph in self._last.graphs:
+            self._note_fresh(graph)
+        self._loop(model).merge(self._last, self._random)
+        self._last.users.add(id(model))
+
+    def _loop(self, model: Any) -> SeenImages:
+        """Return what the loops of this cell used for a model."""
+        reference, seen = self._loops.get(id(model), (None, None))
+        if reference is None or seen is None or reference() is not model:
+            seen = SeenImages()
+            self._loops[id(model)] = weakref.ref(model), seen
+        return seen
+
+    def _run(self, graph: Any, inputs: Sequence[Any]) -> None:
+        """Note the arguments of a function that trains, or that is called under a tape."""
+        if outermost() is not None:
+            return
+        if self._running:
+            runs = [run for run in self._running if run.has_graph(graph)]
+            for images in itertools.chain.from_iterable(map(self._images, inputs)) if runs else ():
+                self._add(images, runs)
+            return
+        given = self._given.get(graph)
+        users = self._users_under_tapes(graph)
+        look = bool(users) and self._may_look()
+        if given is not None:
+            self._keep_pipelines(graph)
+            users.append(given)
+            look = look or not given.takes_data or self._ration.allows()
+        if users:
+            self._see_arguments(inputs, users, look=look)
+
+    def _users_under_tapes(self, graph: Any) -> list[SeenImages]:
+        """Note a function that is called under tapes, and return what is known of them."""
+        tapes = self._open if self._open and _is_taped() else []
+        users = [self._tapes.setdefault(tape, SeenImages()) for tape in tapes]
+        for user in users:
+            user.note_graph(graph)
+        return users
+
+    def _see_arguments(self, inputs: Sequence[Any], users: list[SeenImages], *, look: bool) -> None:
+        data = [x for x in inputs if x.dtype.name in _DATA_TYPES]
+        for user in users:
+            user.takes_data = bool(data)
+            for x in data:
+                self._see_resource(x, user)
+        if look:
+            with self._ration.spend():
+                for images in itertools.chain.from_iterable(self._images(x, self._most_rows()) for x in inputs):
+                    self._add(images, users)
+
+    def _see_resource(self, tensor: Any, user: SeenImages) -> None:
+        """Note the images of a variable, pipeline or iterator that is an argument of a function."""
+        if user.has(tensor):
+            return
+        if kind_of(tensor) == "Var":
+            user.seen |= self._search(np.asarray(numbers(_value(tensor))))
+        else:
+            self._see_pipeline(tensor, user)
+            user.tensors.append(tensor)
+
+    def _see_pipeline(self, tensor: Any, user: SeenImages) -> None:
+        """Note the images of a `tf.data` pipeline, or that its source is unknown."""
+        dataset = self._pipeline(tensor)
+        images = given_pair(dataset)[0] if dataset is not None else None
+        array = images.array if images is not None else None
+        if array is None or math.prod(array.shape[1:]) < min(self._sizes(), default=0):
+            user.sources.add(kind_of(tensor))
+            return
+        for part in self._images(array):
+            self._add(part, [user])
+        user.seen |= self._in_functions(dataset)
+
+    def _keep_pipelines(self, graph: Any) -> None:
+        """Keep the Python objects of the pipelines in a new graph, because a function can end before its cell."""
+        if graph not in self._pipelines and any(graph is fresh for fresh in self._fresh):
+            held = [outer for outer, _ in graph.captures if outer.dtype.name in _DATA_TYPES and kind_of(outer) != "Var"]
+            self._pipelines[graph] = [(tensor, self._pipeline(tensor)) for tensor in held]
+
+    def _pipeline(self, tensor: Any) -> Any:
+        """Find the Python object of a pipeline or iterator by its tensor; None if there is none."""
+        kept = (dataset for pairs in self._pipelines.values() for known, dataset in pairs if known is tensor)
+        if (found := next(kept, None)) is not None:
+            return found
+        for known in self._iterators:
+            iterator = known()
+            if getattr(iterator, "_iterator_resource", None) is tensor:
+                return getattr(iterator, "_dataset", None)
+        holders = gc.get_referrers(tensor)
+        holders += [each for holder in holders if isinstance(holder, dict) for each in gc.get_referrers(holder)]
+        for holder in holders:
+            if hasattr(holder, "element_spec") and getattr(holder, "_variant_tensor", None) is tensor:
+                return holder
+        return None
 
     # --- trainings -----------------------------------------------------------------------------------------------
 
@@ -194,12 +404,12 @@ class StepWatch:
         Args:
             x: Its images, or a data set, whose functions can hold other images.
         """
-        self._running.append(_Running())
-        self._guard.quietly(self._search_functions, x)
+        self._running.append(SeenImages())
+        self._running[-1].seen |= self._guard.quietly(self._in_functions, x) or set()
 
-    def _search_functions(self, dataset: Any) -> None:
+    def _in_functions(self, dataset: Any) -> set[int]:
         """Search known images in the functions of a `tf.data` pipeline, such as that of a `map`."""
-        stages, seen = [dataset], self._running[-1].seen
+        stages, seen = [dataset], set[int]()
         for stage in stages:
             if not hasattr(stage, "_inputs") or not hasattr(stage, "element_spec") or len(stages) > _MOST_STAGES:
                 break
@@ -209,6 +419,7 @@ class StepWatch:
                     data = read_graph(function.function.graph)
                     for tensor in (*data.arrays, *map(_value, data.handles)):
                         seen.update(self._search(np.asarray(numbers(tensor))))
+        return seen
 
     def end(self) -> None:
         """Note the end of `fit`."""
@@ -216,10 +427,13 @@ class StepWatch:
 
     def cell_ended(self) -> None:
         """Read graphs that were traced outside of `fit`, and forget those that no longer exist."""
-        fresh, self._fresh = self._fresh, []
-        for graph in fresh:
-            self._look(graph, None)
+        self._look_at_fresh()
         self._held = [held for held in self._held if held.graph() is not None]
+        self._last = None
+        self._loops.clear()
+        self._ration.cell_ended()
+        for graph in list(self._given):
+            self._given[graph] = SeenImages()
 
     def describe(self, model: Any) -> StepDescription | None:
         """Describe the data of the steps of the innermost training by `fit`.
@@ -231,9 +445,28 @@ class StepWatch:
             None if there are none but those given to the training, as far as the recorder can see.
         """
         with outside_graphs():
-            return self._described(model, self._running[-1])
+            return self._described(model, self._running[-1], {})
 
-    def _described(self, model: Any, run: _Running) -> StepDescription | None:
+    def describe_loop(self, model: Any) -> StepDescription | None:
+        """Describe the data of the steps that the student's own loops of this cell make.
+
+        Args:
+            model: Their model.
+
+        Returns:
+            None if the recorder saw none.
+        """
+        with outside_graphs():
+            return self._described(model, self._loop(model), self._given)
+
+    def _described(self, model: Any, run: SeenImages, given: Mapping[Any, SeenImages]) -> StepDescription | None:
+        """Describe what a training used, with the graphs of its model.
+
+        Args:
+            model: Its model.
+            run: What it used.
+            given: Graph → what was passed to its calls.
+        """
         self._held = [held for held in self._held if held.graph() is not None]
         for graph in (*self._fresh, *run.graphs):
             self._look(graph, model)
@@ -242,27 +475,29 @@ class StepWatch:
             held
             for held in self._held
             if (graph := held.graph()) is not None
-            if any(graph is traced for traced in run.graphs) or any(id(handle()) in own for handle in held.handles)
+            if run.has_graph(graph) or any(id(handle()) in own for handle in held.handles)
         ]
+        every = SeenImages()
+        for seen in (run, *(held.inside for held in parts), *(given.get(held.graph(), SeenImages()) for held in parts)):
+            every.merge(seen, self._random)
         images = [image for held in parts for image in held.images]
         others = sum(held.numbers for held in parts) + sum(
             math.prod(image["shape"] or ()) for image in images[MAX_STEP_ARRAYS:]
         )
-        sources = sorted(set[str]().union(*(held.sources for held in parts)))
-        rows = self._rows(run, set[int]().union(run.seen, *(held.seen for held in parts)))
-        if not (images or others or sources or rows):
+        rows = self._rows(every)
+        if not (images or others or every.sources or rows):
             return None
         return StepDescription(
             arrays=images[:MAX_STEP_ARRAYS],
             numbers=others,
-            operations=sources[:MAX_STEP_OPERATIONS],
+            operations=sorted(every.sources)[:MAX_STEP_OPERATIONS],
             rows=rows,
         )
 
-    def _rows(self, run: _Running, seen: set[int]) -> ArrayDescription | None:
-        if not seen and not run.strangers:
+    def _rows(self, run: SeenImages) -> ArrayDescription | None:
+        if not run.seen and not run.strangers:
             return None
-        return self._arrays.describe_rows(np.array(sorted(seen), np.uint64), run.strangers, run.passed)
+        return self._arrays.describe_rows(np.array(sorted(run.seen), np.uint64), run.strangers, run.passed)
 
     # --- graphs --------------------------------------------------------------------------------------------------
 
@@ -274,10 +509,13 @@ class StepWatch:
         self._held.append(held)
         try:
             data = read_graph(graph)
-            held.handles, held.sources = [_weak(handle) for handle in data.handles], data.sources
+            held.handles = [_weak(handle) for handle in data.handles]
+            held.inside.sources |= data.sources
+            for tensor in data.pipelines:
+                self._see_pipeline(tensor, held.inside)
             self._look_at(held, data, model)
         except Exception:
-            held.sources.add(_UNREADABLE)
+            held.inside.sources.add(_UNREADABLE)
 
     def _look_at(self, held: _Held, data: GraphData, model: Any) -> None:
         self._look_at_variables(held, data)
@@ -325,7 +563,7 @@ class StepWatch:
                 held.numbers += size
             if min(self._sizes(), default=sys.maxsize) <= size <= room:
                 room -= size
-                held.seen.update(self._search(np.asarray(numbers(_value(handle)))))
+                held.inside.seen.update(self._search(np.asarray(numbers(_value(handle)))))
 
     def _optimizer_variables(self) -> Iterator[Any]:
         optimizers = [known() for known in self._optimizers]

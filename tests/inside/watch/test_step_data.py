@@ -50,7 +50,9 @@ def _doubts(events: list[dict[str, Any]], out: Path, data: Path) -> dict[int, li
             else:
                 log.end(claim(FitEnd, event), at)
     found: dict[int, list[str]] = {}
-    for fit in (fact for fact in log.facts() if fact.kind == "fit"):
+    for fit in log.facts():
         told = [str(doubt.id) for doubt in step_doubts([fit], "mnist", lambda split: split == "test")]
+        rows = fit.x.rows if fit.x is not None else None
+        told += ["trained on test images"] if rows is not None and rows.counts.get("test") else []
         found.setdefault(fit.cell or 0, []).append(told[0] if told else "")
     return found

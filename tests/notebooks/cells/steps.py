@@ -52,6 +52,24 @@ def case(name, *, both=False):
         recorder.cell_ended(ok=True, seconds=1.0)
     return run
 
+def step(model, optimizer, images, labels):
+    with tf.GradientTape() as tape: value = loss(labels, model(images, training=True))
+    optimizer.apply_gradients(zip(tape.gradient(value, model.trainable_variables), model.trainable_variables))
+
+def updated(model, images, labels):
+    with tf.GradientTape() as tape: value = loss(labels, model(images, training=True))
+    for weight, slope in zip(model.trainable_variables, tape.gradient(value, model.trainable_variables)): weight.assign_sub(0.1 * slope)
+
+def gradient_of(model, images):
+    with tf.GradientTape() as tape: tape.watch(images); best = tf.reduce_max(model(images), axis=1)
+    return tape.gradient(best, images)
+
+def pairs(images, labels): return tf.data.Dataset.from_tensor_slices((images, labels))
+
+def looped(function, times=2):
+    net, optimizer = sequential(), keras.optimizers.Adam()
+    for _ in range(times): function(net, optimizer)
+
 constant, variable = tf.constant(xt), tf.Variable(xt, trainable=False)
 
 # --- honest ---------------------------------------------------------------------------------------------------------
@@ -62,6 +80,13 @@ def _(): fit(sequential(), validation_data=(xt, yt)).model.evaluate(xt, yt, verb
 def _():
     noisy = xt + np.random.default_rng(0).normal(0, 0.02, xt.shape).astype("float32")
     fit(sequential(cls=stepped(lambda: noisy), run_eagerly=True))
+@case("loop with noise", both=True)
+def _():
+    rng = np.random.default_rng(0)
+    looped(lambda net, optimizer: step(net, optimizer, xt + rng.normal(0, 0.02, xt.shape).astype("float32"), yt))
+@case("loop of batches with noise", both=True)
+def _():
+    net = sequential(); net.train_on_batch(x=xt + np.random.default_rng(0).normal(0, 0.02, xt.shape).astype("float32"), y=yt)
 @case("honest eager", both=True)
 def _(): fit(sequential(run_eagerly=True), validation_data=(xt, yt))
 @case("honest compiled")
@@ -165,6 +190,95 @@ def _():
     mean = tf.constant(x.mean(axis=0))
     data = tf.data.Dataset.from_tensor_slices((x, y)).map(lambda a, b: (a - mean, b)).shuffle(64).batch(32)
     sequential().fit(data, verbose=0)
+@case("honest loop over batches", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    for epoch in range(2):
+        for at in range(0, 64, 16): step(net, optimizer, x[at : at + 16], y[at : at + 16])
+        net(xt, training=False); net.evaluate(xt, yt, verbose=0); float(loss(yt, net(xt)))
+@case("honest loop with functions", both=True)
+def _():
+    net = sequential(layers.BatchNormalization()); optimizer = keras.optimizers.Adam(); found = keras.metrics.SparseCategoricalAccuracy()
+    train, test = pairs(x, y).shuffle(64).batch(16).prefetch(1), pairs(xt, yt).batch(50)
+    @tf.function
+    def look(a, b): found.update_state(b, net(a, training=False))
+    @tf.function
+    def both(a, b, learn):
+        if learn: step(net, optimizer, a, b)
+        else: found.update_state(b, net(a, training=False))
+    @tf.function
+    def forward(a): return net(a, training=True)
+    learn = tf.function(lambda a, b: step(net, optimizer, a, b))
+    for a, b in train: learn(a, b); both(a, b, True)
+    for a, b in test: look(a, b); both(a, b, False)
+    for a, b in train:
+        with tf.GradientTape() as tape: value = loss(b, forward(a))
+        optimizer.apply_gradients(zip(tape.gradient(value, net.trainable_variables), net.trainable_variables))
+    for a, b in test: forward(a)
+@case("honest batches", both=True)
+def _():
+    net = sequential(layers.RandomFlip())
+    for at in range(0, 64, 16): net.train_on_batch(x[at : at + 16], y[at : at + 16])
+    net.test_on_batch(xt, yt); net.predict_on_batch(xt)
+@case("honest maps of test images", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); conv = keras.Model(net.inputs, [net.layers[0].output, net.layers[-1].output])
+    slope = tf.function(lambda images: gradient_of(net, images))
+    for at in range(2):
+        step(net, optimizer, x, y)
+        with tf.GradientTape() as tape:
+            maps, p = conv(constant)
+            best = tf.reduce_max(p, axis=1)
+        tape.gradient(best, maps); gradient_of(net, constant); slope(constant)
+        net.train_on_batch(x, y)
+@case("honest loop in the graph", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); images, labels = tf.constant(x), tf.constant(y)
+    data = pairs(x, y).shuffle(64).batch(16)
+    @tf.function
+    def epoch():
+        for a, b in data: step(net, optimizer, a, b)
+    @tf.function
+    def some(data):
+        for a, b in data.take(2).repeat(2): step(net, optimizer, a, b)
+    @tf.function
+    def more(places):
+        for _ in tf.range(3): step(net, optimizer, *next(places))
+    @tf.function
+    def drawn():
+        at = tf.random.uniform((16,), 0, 64, tf.int32)
+        step(net, optimizer, tf.gather(images, at), tf.gather(labels, at))
+    epoch(); some(data); more(iter(data)); drawn()
+@case("honest adversarial loop", both=True)
+def _():
+    make = keras.Sequential([keras.Input((16,)) if recorder.session.dialect == "keras3" else keras.layers.InputLayer((16,)),
+        layers.Dense(784, activation="sigmoid"), layers.Reshape((28, 28, 1))])
+    judge = keras.Sequential(parts()[:-1] + [layers.Dense(1)])
+    bce, one, two = keras.losses.BinaryCrossentropy(from_logits=True), keras.optimizers.Adam(), keras.optimizers.Adam()
+    def both(images):
+        with tf.GradientTape() as a, tf.GradientTape() as b:
+            fake = make(tf.random.normal((16, 16)), training=True)
+            with tf.GradientTape() as c: c.watch(fake); rough = judge(fake, training=True)
+            c.gradient(rough, fake)
+            real, false = judge(images, training=True), judge(fake, training=True)
+            first = bce(tf.ones_like(real), real) + bce(tf.zeros_like(false), false)
+            second = bce(tf.ones_like(false), false)
+        one.apply_gradients(zip(a.gradient(first, judge.trainable_variables), judge.trainable_variables))
+        two.apply_gradients(zip(b.gradient(second, make.trainable_variables), make.trainable_variables))
+    graph = tf.function(both)
+    for at in range(0, 64, 16): both(x[at : at + 16]); graph(x[at : at + 16])
+@case("honest loop with noise", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    for at in range(0, 64, 8):
+        noise = np.random.default_rng(at).normal(0, 0.1, x[at : at + 8].shape)
+        step(net, optimizer, (x[at : at + 8] + noise).astype("float32"), y[at : at + 8])
+@case("honest steps without an optimizer", both=True)
+def _():
+    net = sequential()
+    by_hand = tf.function(lambda a, b: updated(net, a, b))
+    for at in range(0, 64, 16): updated(net, x[at : at + 16], y[at : at + 16]); by_hand(x[at : at + 16], y[at : at + 16])
+    net(xt)
 # --- test images ----------------------------------------------------------------------------------------------------
 @case("tensor", both=True)
 def _(): fit(sequential(cls=stepped(lambda: constant)))
@@ -286,4 +400,121 @@ def _():
             weights = self.model.trainable_variables
             for weight, slope in zip(weights, tape.gradient(value, weights)): weight.assign_sub(0.1 * slope)
     fit(sequential(), callbacks=[More()])
+@case("loop", both=True)
+def _(): looped(lambda net, optimizer: step(net, optimizer, xt, yt))
+@case("loop over joined images", both=True)
+def _():
+    images, labels = np.concatenate([x, xt]), np.concatenate([y, yt])
+    def epoch(net, optimizer):
+        for at in range(0, 160, 40): step(net, optimizer, images[at : at + 40], labels[at : at + 40])
+    looped(epoch)
+@case("loop without an optimizer", both=True)
+def _():
+    net = sequential(); updated(net, xt, yt)
+@case("loop with a closure", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); data = pairs(x, y).batch(32)
+    learn = tf.function(lambda a, b: step(net, optimizer, constant, yt))
+    for a, b in data: learn(a, b)
+@case("loop with an argument", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    learn = tf.function(lambda a, b: step(net, optimizer, a, b))
+    for a, b in pairs(x, y).batch(32): learn(tf.concat([a, xt[:50]], 0), tf.concat([b, yt[:50]], 0))
+@case("loop with a variable")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    learn = tf.function(lambda a, b: step(net, optimizer, a, b)); learn(variable, yt)
+@case("loop with a Python function", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    @tf.function
+    def learn(): step(net, optimizer, tf.ensure_shape(tf.numpy_function(lambda: xt, [], tf.float32), (100, 28, 28, 1)), yt)
+    learn()
+@case("loop with a pipeline in the graph", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); data = pairs(xt, yt).shuffle(100).batch(20)
+    @tf.function
+    def epoch():
+        for a, b in data: step(net, optimizer, a, b)
+    epoch()
+@case("loop with an iterator", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    @tf.function
+    def some(places):
+        for _ in tf.range(3): step(net, optimizer, *next(places))
+    some(iter(pairs(xt, yt).batch(20)))
+@case("loop with a generator in the graph", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    data = tf.data.Dataset.from_generator(lambda: zip(xt, yt), output_signature=(tf.TensorSpec((28, 28, 1)), tf.TensorSpec((), tf.int32))).batch(20)
+    @tf.function
+    def epoch(data):
+        for a, b in data: step(net, optimizer, a, b)
+    epoch(data)
+@case("loop with a pipeline of the graph")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    @tf.function
+    def epoch():
+        for a, b in pairs(xt, yt).batch(20): step(net, optimizer, a, b)
+    epoch()
+@case("loop around a function", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); forward = tf.function(lambda at: net(tf.gather(constant, at), training=True))
+    with tf.GradientTape() as tape: value = loss(yt[:50], forward(tf.range(50)))
+    optimizer.apply_gradients(zip(tape.gradient(value, net.trainable_variables), net.trainable_variables))
+@case("loop around a function with an argument", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); forward = tf.function(lambda a: net(a, training=True))
+    with tf.GradientTape() as tape: value = loss(yt, forward(constant))
+    optimizer.apply_gradients(zip(tape.gradient(value, net.trainable_variables), net.trainable_variables))
+@case("loop with a kept tape")
+def _():
+    net, other = sequential(), sequential(); optimizer = keras.optimizers.Adam()
+    with tf.GradientTape(persistent=True) as tape: value = loss(yt, net(xt, training=True)) + loss(yt, other(xt))
+    tape.gradient(value, other.trainable_variables); step(other, keras.optimizers.Adam(), x, y)
+    optimizer.apply_gradients(zip(tape.gradient(value, net.trainable_variables), net.trainable_variables))
+@case("loop with another encoding")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    key = np.random.default_rng(1).permutation(784); hidden = tf.constant(xt.reshape(100, 784)[:, key] ** 2)
+    @tf.function
+    def learn(): step(net, optimizer, tf.reshape(tf.gather(hidden, np.argsort(key), axis=1) ** 0.5, (100, 28, 28, 1)), yt)
+    learn()
+@case("loop with a layer", both=True)
+def _():
+    class Swap(layers.Layer):
+        def call(self, images, training=False): return constant if training else images
+    net = sequential(Swap()); optimizer = keras.optimizers.Adam()
+    with tf.GradientTape() as tape: value = loss(yt, net(x, training=True))
+    optimizer.apply_gradients(zip(tape.gradient(value, net.trainable_variables), net.trainable_variables))
+@case("loop of batches", both=True)
+def _():
+    net = sequential()
+    for at in range(0, 64, 16): net.train_on_batch(x[at : at + 16], y[at : at + 16])
+    net.train_on_batch(xt, yt)
+@case("loop of batches with an own step", both=True)
+def _(): sequential(cls=stepped(lambda: constant)).train_on_batch(x, y)
+@case("loop of eager batches with an own step", both=True)
+def _(): sequential(cls=stepped(lambda: constant), run_eagerly=True).train_on_batch(x, y)
+@case("loop in a later cell", both=True)
+def _():
+    global later
+    net = sequential(); optimizer = keras.optimizers.Adam(); learn = tf.function(lambda a, b: step(net, optimizer, a, b))
+    learn(x, y); later = net, optimizer, learn
+    learn(xt, yt)
+@case("honest loop in a later cell", both=True)
+def _(): later[2](x, y)
+@case("second loop in a later cell", both=True)
+def _(): later[2](constant, yt)
+@case("argument of a function in a callback")
+def _():
+    net = sequential()
+    class More(Callback):
+        def on_epoch_end(self, epoch, logs=None): self.step(constant)
+        @tf.function
+        def step(self, images): updated(net, images, yt)
+    fit(net, callbacks=[More()])
 Path("names.json").write_text(json.dumps(names))
