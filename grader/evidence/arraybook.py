@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from grader.evidence.artefacts import ArrayKeeper, ArrayReader, is_inside
 from grader.evidence.claims import MalformedError, as_bool, as_float, as_int, as_map, as_shape, as_text, as_texts, claim
-from grader.evidence.copies import find_copies
+from grader.evidence.copies import MOST_COMPARED, find_copies
 from grader.evidence.provenance import (
     MIN_NEIGHBOURS,
     DatasetIndex,
@@ -30,8 +30,12 @@ __all__ = ["ArrayBook", "KnownArray"]
 
 _MAX_SAMPLE = 1024
 _MAX_LANDMARKS = 256
-_MAX_COPIES = 6
-"""Limit of arrays that are searched for altered test images; each takes a few tenths of a second."""
+_MAX_THOROUGH = 6
+"""Limit of arrays of which many images are compared with test images; each takes a few tenths of a second."""
+_FEW_COMPARED = 16
+"""Number of images that are compared in each further array."""
+_MAX_SEARCHED = 200
+"""Limit of arrays that are searched for altered test images."""
 _MAX_NEIGHBOURS = 6
 """Limit of arrays that are compared with every raw image; each takes a few tenths of a second."""
 
@@ -90,6 +94,7 @@ class ArrayBook:
     _tried: set[tuple[str, int | None, str]] = field(default_factory=set)
     _labels: dict[str, NDArray[np.int32] | None] = field(default_factory=dict)
     _neighbours: int = 0
+    _searched: int = 0
     _copies: dict[tuple[str, int | None], CopiesFact | None] = field(default_factory=dict)
 
     def array(self, value: object, labels: object = None, *, given: bool = True) -> KnownArray | None:
@@ -143,8 +148,7 @@ class ArrayBook:
             return known
         key = (file, known.fact.shape[0] if not known.drawn else None)
         if key not in self._copies:
-            enough = len(self._copies) >= _MAX_COPIES
-            self._copies[key] = None if enough else self._find_copies(file, known)
+            self._copies[key] = self._find_copies(file, known)
         copies = self._copies[key]
         return known if copies is None else replace(known, fact=known.fact.model_copy(update={"copies": copies}))
 
@@ -164,9 +168,23 @@ class ArrayBook:
             images, index = prints.sample, prints.sample_index
         if images is None or index is None or not unknown[index].any():
             return None
+        most = self._images_to_compare()
+        if not most:
+            return None
         rows = known.fact.rows
         likely = self.indexes.values() if rows is None else (self.indexes[rows.dataset],)
-        return find_copies(images[unknown[index]], int(unknown.sum()), likely)
+        return find_copies(images[unknown[index]][:most], int(unknown.sum()), likely)
+
+    def _images_to_compare(self) -> int:
+        """Return how many images of the next array are searched: many of the first ones, since it takes time."""
+        self._searched += 1
+        if self._searched == _MAX_SEARCHED + 1:
+            self.problems.append(
+                say("only {limit:number} arrays were searched for altered test images", limit=_MAX_SEARCHED)
+            )
+        if self._searched > _MAX_SEARCHED:
+            return 0
+        return MOST_COMPARED if self._searched <= _MAX_THOROUGH else _FEW_COMPARED
 
     def _unknown(self, fingerprints: NDArray[np.uint64]) -> NDArray[np.bool_]:
         unknown: NDArray[np.bool_] = fingerprints != 0

@@ -13,6 +13,7 @@ from grader.evidence.nearest_images import average_matrix, probes_of
 from grader.evidence.provenance import DatasetIndex, make_index
 from grader.inside.describe.fingerprint import fingerprint
 from tests.evidence.conftest import Record
+from tests.support.says import says
 
 Images: TypeAlias = np.ndarray[Any, Any]
 SIDE = 28
@@ -158,3 +159,24 @@ def test_unrecognized_rows_that_cannot_be_are_a_problem(record: Record, changed:
     assert known is not None
     assert known.fact.copies is None
     assert len(book.problems) == 1
+
+
+def test_other_arrays_before_them_do_not_hide_copies(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grader.evidence.arraybook._MAX_SEARCHED", 11)
+    book = ArrayBook(ArtefactFolder(record.root), {"blots": INDEX})
+    for seed in range(10):
+        book.training_array(record.array(blots(30, 50 + seed) / 255))
+    book.training_array(record.array(INDEX.images["train"] / 255))
+    test = np.asarray(INDEX.images["test"], np.float64) / 255
+    hidden = book.training_array(record.array(test + RNG.normal(0, 0.02, test.shape)))
+    assert hidden is not None
+    assert hidden.fact.copies is not None
+    assert hidden.fact.copies.compared == 16
+    assert hidden.fact.copies.copies >= 8
+    assert book.problems == []
+    for seed in range(2):
+        beyond = book.training_array(record.array(test + RNG.normal(0, 0.03, test.shape)))
+        assert beyond is not None
+        assert beyond.fact.copies is None, seed
+    (problem,) = book.problems
+    assert says(problem, "only {limit:number} arrays were searched for altered test images", limit=11)
