@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,7 +21,7 @@ from grader.facts.quick import hides_in_quick_run, is_quick_doubt, quick_doubt
 from grader.facts.student_view import manual_view, private_view
 from grader.grading.compare import Classes, compare
 from grader.grading.parts import Parts, criterion_part
-from grader.schema.base import Assurance, Json, Pointer
+from grader.schema.base import Assurance, Document, Json, Pointer
 from grader.schema.errors import GraderError, HarnessError, NotebookError, RubricError, StudentError
 from grader.schema.evidence import AccuracyFact, EmulationFact, Evidence, GapFact, LayerFact, ModelFact
 from grader.schema.grade import (
@@ -46,7 +47,9 @@ from grader.schema.message import Message, MessageLike, as_message, say, say_cou
 from grader.schema.rubric import Criterion, Rubric, StudentNotes, Test
 from grader.schema.submission import Submission
 
-__all__ = ["grade", "outline", "rejected", "ungraded"]
+__all__ = ["Outlines", "grade", "outline", "rejected", "ungraded"]
+
+_Part = TypeVar("_Part", bound=Document)
 
 _NOTES_OF_A_KIND = 5
 """Most notes of one diagnostic; further places are only counted."""
@@ -225,6 +228,28 @@ def outline(graded: Grade) -> Grade:
             "problems_says": (),
         }
     )
+
+
+class Outlines:
+    """Makes the outlines of a class, and keeps equal parts of them once."""
+
+    def __init__(self) -> None:
+        """Begin without a part."""
+        self._parts: dict[str, Any] = {}
+
+    def of(self, graded: Grade) -> Grade:
+        """Make the outline of a grade; most criteria of a class have one of few results.
+
+        Args:
+            graded: A grade, or its outline.
+        """
+        made = outline(graded)
+        criteria = tuple(map(self._once, made.criteria))
+        return made.model_copy(update={"criteria": criteria, "rubric": self._once(made.rubric)})
+
+    def _once(self, part: _Part) -> _Part:
+        kept: _Part = self._parts.setdefault(f"{type(part).__name__} {part.model_dump_json()}", part)
+        return kept
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 from grader.execution.sandbox.capacity import DeviceSlots
 from grader.execution.sandbox.scratch import sweep
 from grader.facts.language import english
-from grader.grading.grade import outline
+from grader.grading.grade import Outlines, outline
 from grader.intake.find import Found
 from grader.pipeline.canary import check_class, place_of
 from grader.pipeline.course import Course
@@ -133,6 +133,7 @@ def run_class(
     """
     with closing(engine.grades(found, listener)) as grading:
         # Keep only grade summaries in memory.
-        grades = {grade.submission.id: outline(grade) for grade in grading}
+        outlines = Outlines()
+        grades = {grade.submission.id: outlines.of(grade) for grade in grading}
     publish_class(course, out)
     return tuple(grades[one.id] for one in found)

@@ -13,6 +13,7 @@ from grader.checks.support.params import Params
 from grader.facts.case import Case, CheckSpec, DiagnosticSpec
 from grader.facts.language import english
 from grader.grading import grade, rejected, ungraded
+from grader.grading.grade import Outlines, outline
 from grader.schema.base import Assurance, Pointer
 from grader.schema.errors import HarnessError, NotebookError, PredictorError, RubricError
 from grader.schema.evidence import DatasetFact, Evidence
@@ -33,6 +34,7 @@ from tests.support.factories import (
     dense,
     operation,
 )
+from tests.support.mailing import a_grade
 
 
 def says(finding: Finding) -> CheckSpec:
@@ -370,3 +372,15 @@ def test_a_stand_in_is_told_where_the_notebook_loaded_it() -> None:
     assert unused is not None
     assert [text for text in told.emulations if "`cifar10` was not on the grader's machine" in text]
     assert unused.emulations == ()
+
+
+def test_outlines_of_a_class_share_what_is_equal() -> None:
+    outlines = Outlines()
+    grades = [a_grade("amara"), a_grade("ben"), a_grade("chiara", accuracy=10.0)]
+    amara, ben, chiara = made = [outlines.of(one) for one in grades]
+    assert made == [outline(one) for one in grades]
+    assert amara.rubric is ben.rubric is chiara.rubric
+    assert all(one is other for one, other in zip(amara.criteria, ben.criteria, strict=True))
+    assert [one is other for one, other in zip(amara.criteria, chiara.criteria, strict=True)] == [
+        one.id != "accuracy" for one in amara.criteria
+    ]
