@@ -58,4 +58,6 @@ def sparing(listener: "Listener", resident: Callable[[], int] | None = None) -> 
 
 
 def _resident() -> int:
-    return int(psutil.Process().memory_info().rss)
+    with suppress(psutil.Error, OSError):  # where /proc is closed, memory cannot be watched
+        return int(psutil.Process().memory_info().rss)
+    return 0
