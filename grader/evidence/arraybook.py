@@ -1,9 +1,10 @@
 """Convert descriptions of arrays and labels to facts; each array is examined once."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,9 @@ _FEW_COMPARED = 16
 _MAX_SEARCHED = 200
 """Limit of arrays that are searched for altered test images."""
 _MAX_NEIGHBOURS = 6
-"""Limit of arrays that are compared with every raw image; each takes a few tenths of a second."""
+"""Limit of arrays of each use that are compared with every raw image; each takes a few tenths of a second."""
+_Use: TypeAlias = Literal["given", "steps", "none"]
+"""What an array was used for: passed to a model, seen in the steps of a training, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,9 +94,10 @@ class ArrayBook:
     keep: ArrayKeeper | None = None
     problems: list[MessageLike] = field(default_factory=list)
     _examined: dict[tuple[str, int | None], _Examined] = field(default_factory=dict)
-    _tried: set[tuple[str, int | None, str]] = field(default_factory=set)
+    _tried: dict[tuple[str, int | None, str], bool] = field(default_factory=dict)
+    """Attempts to recognize an array, and whether it was compared with every raw image."""
     _labels: dict[str, NDArray[np.int32] | None] = field(default_factory=dict)
-    _neighbours: int = 0
+    _neighbours: "Counter[_Use]" = field(default_factory=Counter)
     _searched: int = 0
     _copies: dict[tuple[str, int | None], CopiesFact | None] = field(default_factory=dict)
 
@@ -109,11 +113,14 @@ class ArrayBook:
         Returns:
             None if the claim does not describe an array.
         """
+        return self._array(value, labels, "given" if given else "none")
+
+    def _array(self, value: object, labels: object, use: _Use) -> KnownArray | None:
         description = claim(ArrayDescription, value)
         shape = as_shape(description["shape"])
         if shape is None:
             return None
-        examined = self._look(description["file"], shape[0] if shape else None, labels, given=given)
+        examined = self._look(description["file"], shape[0] if shape else None, labels, use)
         fact = ArrayFact(
             shape=shape,
             dtype=as_text(description["dtype"], 40),
@@ -132,17 +139,19 @@ class ArrayBook:
             return KnownArray(fact, examined.rows)
         return KnownArray(_part_of(fact, drawn), examined.rows, drawn=True)
 
-    def training_array(self, value: object, labels: object = None) -> KnownArray | None:
+    def training_array(self, value: object, labels: object = None, *, of_steps: bool = False) -> KnownArray | None:
         """Convert the description of training images to a fact, and search altered test images among them.
 
         Args:
             value: A description as in `docs/events.md`.
             labels: The description of the images' labels, if there is one.
+            of_steps: Whether they were seen in the steps of a training. A notebook can have many of these, so they have
+                a limit of their own, and take nothing from the arrays that were passed to a model.
 
         Returns:
             None if the claim does not describe an array.
         """
-        known = self.array(value, labels)
+        known = self._array(value, labels, "steps" if of_steps else "given")
         file: object = claim(ArrayDescription, value)["file"]
         if known is None or not isinstance(file, str) or len(known.fact.shape) < 2:  # noqa: PLR2004 - rows, pixels
             return known
@@ -269,18 +278,19 @@ class ArrayBook:
             meaning.setdefault(str(label + low), {})[str(true)] = int(counts[label, true])
         return meaning
 
-    def _look(self, file: object, count: int | None, labels: object, *, given: bool) -> _Examined:
+    def _look(self, file: object, count: int | None, labels: object, use: _Use) -> _Examined:
         if not isinstance(file, str):
             return _Examined()
         known = self._examined.get((file, count), _Examined())
         # Labels can identify rows that pixels did not, so examine an array again with other labels.
         attempt = (file, count, as_text(claim(LabelDescription, labels)["file"]))
-        if known.rows_fact is None and attempt not in self._tried:
-            self._tried.add(attempt)
-            known = self._examined[file, count] = self._examine(file, count, labels, given=given)
+        thorough = use != "none" and self._neighbours[use] < _MAX_NEIGHBOURS
+        if known.rows_fact is None and (attempt not in self._tried or (thorough and not self._tried[attempt])):
+            self._tried[attempt] = thorough
+            known = self._examined[file, count] = self._examine(file, count, labels, use)
         return known
 
-    def _examine(self, file: str, count: int | None, labels: object, *, given: bool) -> _Examined:
+    def _examine(self, file: str, count: int | None, labels: object, use: _Use) -> _Examined:
         try:
             prints = _prints(self._read(file), count)
         except (ArtefactError, MalformedError) as error:
@@ -288,7 +298,7 @@ class ArrayBook:
             problem = say("the array {file:code} could not be read: {reason}", file=as_text(file, 80), reason=reason)
             self.problems.append(problem)
             return _Examined()
-        allowed = given and self._neighbours < _MAX_NEIGHBOURS
+        allowed = use != "none" and self._neighbours[use] < _MAX_NEIGHBOURS
         recognition = recognise_rows(
             prints.fingerprints,
             self._label_rows(labels),
@@ -299,10 +309,10 @@ class ArrayBook:
             neighbours=allowed,
         )
         if allowed and prints.sample is not None and len(prints.sample) >= MIN_NEIGHBOURS:
-            self._neighbours += recognition is None or recognition.fact.method in {"neighbour", "landmarks"}
+            self._neighbours[use] += recognition is None or recognition.fact.method in {"neighbour", "landmarks"}
         if recognition is None:
             return _Examined()
-        if not given:
+        if use == "none":
             preparation = self._preparation(recognition, prints)
             return _Examined(recognition.fact, recognition.rows, preparation.fact if preparation else None)
         stem = PurePosixPath(file).stem

@@ -156,6 +156,8 @@ class TrainingLog:
     def end(self, event: FitEnd, _: Moment) -> None:
         """End a training."""
         training = self._running(event["fit"])
+        if training.kind == "custom_loop":
+            self._add_batches(training, event["x"], event["y"], event["batch_size"])
         training.end = _End(
             status=need_choice(event["status"], _STATES),
             epochs=as_int(event["epochs"], 0, _MAX_EPOCHS),
@@ -168,16 +170,15 @@ class TrainingLog:
             error=as_text(event["error"], 1000) or None,
             step=self._step(event["step"]) if holds(event, "step") else None,
         )
-        if training.kind == "custom_loop":
-            self._add_batches(training, event["x"], event["y"], event["batch_size"])
 
     def _step(self, value: object) -> StepFact:
         """Convert the description of the steps' other data."""
         step = claim(StepDescription, value)
         images = claims(ArrayDescription, step["arrays"], MAX_STEP_ARRAYS)
-        rows = self._book.training_array(step["rows"])
+        rows = self._book.training_array(step["rows"], of_steps=True)
+        arrays = [self._book.training_array(each, of_steps=True) for each in images]
         return StepFact(
-            arrays=tuple(known.fact for each in images if (known := self._book.training_array(each)) is not None),
+            arrays=tuple(known.fact for known in arrays if known is not None),
             numbers=as_int(step["numbers"]) or 0,
             operations=as_texts(step["operations"], MAX_STEP_OPERATIONS, 60),
             rows=rows.fact if rows else None,

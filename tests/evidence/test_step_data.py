@@ -1,5 +1,6 @@
 """The data of training steps are read from the end of a training, and its images are recognized."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from grader.evidence.arraybook import ArrayBook
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.claims import Moment, claim
-from grader.evidence.provenance import DatasetIndex
+from grader.evidence.provenance import DatasetIndex, make_index
 from grader.evidence.trainings import TrainingLog
 from grader.inside.describe.fingerprint import fingerprint
 from grader.inside.record.events import FitEnd, FitStart
@@ -16,11 +17,16 @@ from grader.schema.evidence import FitFact, StepFact
 
 
 def fact_of(record: Any, index: DatasetIndex, **end: Any) -> FitFact:
-    log = TrainingLog(ArrayBook(ArtefactFolder(record.root), {"tiny": index}))
-    log.start(claim(FitStart, {"fit": 1, "model": "m1", "type": "fit"}), Moment(1, 1))
-    log.end(claim(FitEnd, {"fit": 1, "status": "completed", **end}), Moment(2, 1))
-    (fact,) = log.facts()
+    (fact,) = facts_of(ArrayBook(ArtefactFolder(record.root), {"tiny": index}), [end])
     return fact
+
+
+def facts_of(book: ArrayBook, ends: list[dict[str, Any]]) -> tuple[FitFact, ...]:
+    log = TrainingLog(book)
+    for fit, end in enumerate(ends):
+        log.start(claim(FitStart, {"fit": fit, "model": "m1", "type": "custom_loop"}), Moment(2 * fit, 1))
+        log.end(claim(FitEnd, {"fit": fit, "status": "completed", **end}), Moment(2 * fit + 1, 1))
+    return log.facts()
 
 
 def test_the_images_of_steps_are_recognized(record: Any, small_index: DatasetIndex) -> None:
@@ -41,3 +47,45 @@ def test_the_images_of_steps_are_recognized(record: Any, small_index: DatasetInd
 def test_an_unusable_description_holds_nothing(record: Any, small_index: DatasetIndex, step: object) -> None:
     assert fact_of(record, small_index, step=step).step == StepFact()
     assert fact_of(record, small_index).step is None
+
+
+@pytest.fixture
+def digits(mnist: SimpleNamespace) -> DatasetIndex:
+    """A small part of MNIST."""
+    x, xt = mnist.x_train[:300], mnist.x_test[:100]
+    return make_index("mnist", x, mnist.y_train[:300], xt, mnist.y_test[:100], fingerprint(np.concatenate([x, xt])))
+
+
+def test_many_unknown_images_of_steps_and_of_models_take_nothing_from_each_other(
+    record: Any, digits: DatasetIndex
+) -> None:
+    mean, std = (part(digits.images["train"], axis=0) for part in (np.mean, np.std))
+    train, test = ((digits.images[split] - mean) / (std + 1) for split in ("train", "test"))
+    strange = [record.array(np.random.default_rng(seed).normal(size=(64, 28, 28))) for seed in range(8)]
+    of_steps, passed = (ArrayBook(ArtefactFolder(record.root), {"mnist": digits}) for _ in "ab")
+
+    x = record.array(train)
+    facts = facts_of(of_steps, [{"x": x, "step": {"rows": each}} for each in strange])
+    assert [fact.x.rows.counts for fact in facts if fact.x and fact.x.rows] == [{"train": 300, "test": 0}] * 8
+    tested = of_steps.array(record.array(test))
+    assert tested is not None
+    assert tested.fact.rows is not None
+    assert (tested.fact.rows.method, tested.fact.rows.counts["train"]) == ("neighbour", 0)
+
+    for each in strange:
+        passed.array(each)
+    (trained,) = facts_of(passed, [{"step": {"rows": record.array(test)}}])
+    assert trained.step is not None
+    assert trained.step.rows is not None
+    assert trained.step.rows.rows is not None
+    assert trained.step.rows.rows.counts["test"] > 0
+
+
+def test_an_array_whose_limit_was_reached_is_examined_again_for_another_use(record: Any, digits: DatasetIndex) -> None:
+    scaled = record.array(digits.images["test"] * np.linspace(0.5, 2.0, 784).reshape(28, 28))
+    strange = [record.array(np.random.default_rng(seed).normal(size=(64, 28, 28))) for seed in range(8)]
+    book = ArrayBook(ArtefactFolder(record.root), {"mnist": digits})
+    facts_of(book, [{"step": {"rows": each}} for each in (*strange, scaled)])
+    known = book.array(scaled)
+    assert known is not None
+    assert known.fact.rows is not None
