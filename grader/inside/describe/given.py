@@ -4,7 +4,9 @@ A `tf.data` pipeline is followed back to its source tensors, a generator to the 
 iterated.
 """
 
+import itertools
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..record.events import Source
 
-__all__ = ["Given", "given_pair"]
+__all__ = ["Given", "PipelineSource", "given_pair", "sources_of"]
 
 _UNCHANGED = (
     "Shuffle",
@@ -34,12 +36,16 @@ _CHOOSING = ("Filter", "TakeWhile", "Unique", "Rejection")
 """Stages that leave out rows by their numbers."""
 _ONE_TO_ONE = ("Map", "ParallelMap", "Prefetch", "Cache", "Options", "Model", "Snapshot", "AssertCardinality")
 """Stages that keep the number of elements and their order."""
+_COUNTING = ("Range", "Random")
+"""Sources that make numbers."""
+_COUNTING_OPERATIONS = frozenset({"Const", "Identity", "RangeDataset", "RepeatDataset", "_Retval"})
 _BATCHING = ("Batch", "ParallelBatch", "PaddedBatch")
 _ARRAY_ATTRIBUTES = ("x", "x_set", "images")
 _LABEL_ATTRIBUTES = ("y", "y_set", "labels", "classes")
 _MOST_INPUTS = 8
 _PAIR = 2
 """Images and labels; more tensors are the labels of other outputs, or weights."""
+_MOST_STAGES = 256
 _HEAD = 1000
 """Labels that are looked at."""
 
@@ -61,6 +67,74 @@ class Given:
     source: Source = "array"
     mapped: bool = False
     drawn: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSource:
+    """One source of a `tf.data` pipeline.
+
+    Attributes:
+        arrays: Its arrays, with the rows that can be used; None if they cannot be read.
+        functions: The functions of the stages between it and the end, or the stage that combines it with another one.
+    """
+
+    arrays: tuple[NDArray[Any], ...] | None
+    functions: tuple[Any, ...] = ()
+
+
+def sources_of(dataset: Any) -> Iterator[PipelineSource]:
+    """Find all arrays that a `tf.data` pipeline can use, also if it combines several sources.
+
+    Args:
+        dataset: The pipeline.
+    """
+    waiting: list[tuple[Any, list[tuple[str, Any]]]] = [(dataset, [])]
+    for _ in range(_MOST_STAGES):
+        if not waiting:
+            return
+        stage, after = waiting.pop()
+        after = [(_kind_of(stage), stage), *after]
+        try:
+            tensors = getattr(stage, "_tensors", None)
+            inputs: tuple[Any, ...] = () if tensors else tuple(stage._inputs())
+            if not inputs:
+                yield _source(tensors, after)
+        except Exception:
+            yield PipelineSource(None)
+        else:
+            waiting += [(each, after if len(inputs) == 1 else []) for each in inputs]
+    yield PipelineSource(None)
+
+
+def _source(tensors: Any, stages: list[tuple[str, Any]]) -> PipelineSource:
+    """Read a source, with the stages from it on."""
+    functions = tuple(each for _, stage in stages if hasattr(stage, "_functions") for each in stage._functions())
+    if not tensors:
+        return PipelineSource(() if _counts(*stages[0]) else None, functions)
+    arrays = [_numpy(tensor) for tensor in tensors]
+    # Which rows are left after a choice is unknown, but no others are.
+    before = list(itertools.takewhile(lambda stage: not stage[0].startswith(_CHOOSING), stages))
+    selected = _selected(before) or _Selected()
+    known = tuple(
+        selected.rows.rows(array) if array.ndim else array
+        for array in arrays
+        if array is not None and array.dtype.kind in "biufV"
+    )
+    return PipelineSource(known if len(known) == len(arrays) else None, functions)
+
+
+def _counts(kind: str, stage: Any) -> bool:
+    """Whether a source only makes numbers, also when TensorFlow has written it anew, as it does for `enumerate`."""
+    if kind != "Variant":
+        return kind.startswith(_COUNTING)
+    if stage.element_spec.dtype.name != "int64" or stage.element_spec.shape.rank != 0:
+        return False
+    definition = sys.modules["tensorflow"].compat.v1.GraphDef.FromString(stage._as_serialized_graph().numpy())
+    return not definition.library.function and {node.op for node in definition.node} <= _COUNTING_OPERATIONS
+
+
+def _kind_of(stage: Any) -> str:
+    return type(stage).__name__.strip("_").removesuffix("Dataset").removesuffix("V2")
 
 
 def given_pair(x: Any, y: Any = None) -> tuple[Given | None, Given | None]:
@@ -135,7 +209,7 @@ def _from_dataset(dataset: Any) -> tuple[Given | None, Given | None]:
     stage = dataset
     stages: list[tuple[str, Any]] = []
     for _ in range(64):
-        kind = type(stage).__name__.strip("_").removesuffix("Dataset").removesuffix("V2")
+        kind = _kind_of(stage)
         stages.append((kind, stage))
         mapped = mapped or not kind.startswith((*_UNCHANGED, *_SELECTING))
         tensors = getattr(stage, "_tensors", None)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..describe.arrays import ArrayBook
 from ..describe.fingerprint import fingerprint
-from ..describe.given import given_pair
+from ..describe.given import PipelineSource, sources_of
 from ..describe.graphs import MIN_NUMBERS, GraphData, kind_of, outermost, read_graph
 from ..describe.models import numbers, weights_of
 from ..hooking.guard import Guard, outside_graphs
@@ -365,14 +365,23 @@ class StepWatch:
     def _see_pipeline(self, tensor: Any, user: SeenImages) -> None:
         """Note the images of a `tf.data` pipeline, or that its source is unknown."""
         dataset = self._pipeline(tensor)
-        images = given_pair(dataset)[0] if dataset is not None else None
-        array = images.array if images is not None else None
-        if array is None or math.prod(array.shape[1:]) < min(self._sizes(), default=0):
-            user.sources.add(kind_of(tensor))
-            return
-        for part in self._images(array):
-            self._add(part, [user])
+        for source in sources_of(dataset) if dataset is not None else [PipelineSource(None)]:
+            if source.arrays is None or not (self._see_source(source, user) or _is_complete(source)):
+                user.sources.add(kind_of(tensor))
         user.seen |= self._in_functions(dataset)
+
+    def _see_source(self, source: PipelineSource, user: SeenImages) -> bool:
+        """Note the images in the arrays of a pipeline, and whether there are any."""
+        found = False
+        for array in source.arrays or ():
+            parts = list(self._images(array))
+            for part in parts:
+                self._add(part, [user])
+            # Parts of images can be the rows, such as their lines.
+            seen = set() if parts else self._search(array)
+            user.seen |= seen
+            found = found or bool(parts or seen)
+        return found
 
     def _keep_pipelines(self, graph: Any) -> None:
         """Keep the Python objects of the pipelines in a new graph, because a function can end before its cell."""
@@ -632,6 +641,14 @@ def _image_shapes(model: Any) -> Iterator[tuple[int, ...]]:
     shape = getattr(model, "input_shape", None)
     if isinstance(shape, tuple) and len(shape) > 1 and all(isinstance(size, int) for size in shape[1:]):
         yield tuple(shape[1:])
+
+
+def _is_complete(source: PipelineSource) -> bool:
+    """Whether the functions of a pipeline bring in no data from elsewhere."""
+    try:
+        return not any(read_graph(function.function.graph).sources for function in source.functions)
+    except Exception:
+        return False
 
 
 def _handles(variables: Iterable[Any]) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grader.inside.describe.given import given_pair
+from grader.inside.describe.given import given_pair, sources_of
 
 X = np.zeros((40, 4, 4), dtype=np.float32)
 DIGITS = np.arange(40) % 10
@@ -130,3 +130,37 @@ def test_selecting_rows_changes_no_pixels() -> None:
     assert plain is not None
     assert mapped is not None
     assert (plain.mapped, mapped.mapped) == (False, True)
+
+
+def _rows(stage: Any) -> list[Any]:
+    """Return the number of rows of each source; None for one that cannot be read."""
+    sources = [each.arrays for each in sources_of(stage)]
+    return sorted((arrays and [len(array) for array in arrays] for arrays in sources), key=str)
+
+
+CHOSEN = _stage("Filter", _stage("Skip", SOURCE, count=8))
+
+
+@pytest.mark.parametrize(
+    ("stage", "rows"),
+    [
+        pytest.param(_stage("Take", SOURCE, count=8), [[8, 8]], id="part"),
+        pytest.param(_stage("Take", SHUFFLED, count=8), [[40, 40]], id="part after a shuffle"),
+        pytest.param(_stage("Take", CHOSEN, count=2), [[32, 32]], id="choice"),
+        pytest.param(_stage("Take", _stage("Concatenate", SOURCE, BATCHES), count=2), [[40, 40]] * 2, id="joined"),
+        pytest.param(_stage("Zip", SOURCE, _stage("Map", _stage("Range"))), [(), [40, 40]], id="numbered"),
+        pytest.param(_stage("Zip", SOURCE, _stage("TFRecord")), [None, [40, 40]], id="file"),
+        pytest.param(_stage("Map", _stage("TensorSlice", tensors=(np.array(["a.png"]),))), [None], id="paths"),
+        pytest.param(5, [None], id="no pipeline"),
+    ],
+)
+def test_all_sources_of_a_pipeline_are_found(stage: Any, rows: list[Any]) -> None:
+    assert _rows(stage) == rows
+
+
+def test_the_functions_after_a_source_are_found_up_to_a_join() -> None:
+    mapped = _stage("Map", SOURCE)
+    mapped._functions = lambda: ["own"]
+    joined = _stage("Map", _stage("Concatenate", mapped, SOURCE))
+    joined._functions = lambda: ["of both"]
+    assert sorted(each.functions for each in sources_of(joined)) == [(), ("own",)]

@@ -70,6 +70,7 @@ def looped(function, times=2):
     net, optimizer = sequential(), keras.optimizers.Adam()
     for _ in range(times): function(net, optimizer)
 
+others = more, labels
 constant, variable = tf.constant(xt), tf.Variable(xt, trainable=False)
 
 # --- honest ---------------------------------------------------------------------------------------------------------
@@ -279,6 +280,27 @@ def _():
     by_hand = tf.function(lambda a, b: updated(net, a, b))
     for at in range(0, 64, 16): updated(net, x[at : at + 16], y[at : at + 16]); by_hand(x[at : at + 16], y[at : at + 16])
     net(xt)
+@case("honest pipelines as arguments")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); images, labels = tf.constant(x), tf.constant(y.astype("int32"))
+    data, joined, spec = pairs(x, y.astype("int32")), np.concatenate([x, xt]), tf.data.Dataset.range(64)
+    @tf.function(reduce_retracing=True)
+    def epoch(data):
+        for a, b in data: step(net, optimizer, a, b)
+    epoch(data.cache().shuffle(64).filter(lambda a, b: b < 5).take(40).skip(8).batch(16).prefetch(2))
+    epoch(data.concatenate(pairs(*others)).shuffle(99).repeat(2).map(lambda a, b: (tf.image.random_flip_left_right(a), b)).batch(16))
+    epoch(spec.map(lambda at: (tf.gather(images, at), tf.gather(labels, at))).batch(16))
+    epoch(tf.data.Dataset.zip((tf.data.Dataset.from_tensor_slices(x), tf.data.Dataset.from_tensor_slices(labels))).enumerate().map(lambda at, each: each).batch(16))
+    epoch(pairs(joined, np.concatenate([labels, yt])).take(64).filter(lambda a, b: b < 5).batch(16))
+    epoch(tf.data.Dataset.sample_from_datasets([data, data.take(32)], [0.5, 0.5]).batch(8).unbatch().batch(16))
+@case("honest features in a pipeline", both=True)
+def _():
+    features = np.random.default_rng(0).normal(size=(640, 512)).astype("float32"); labels = np.arange(640) % 10
+    net = keras.Sequential([keras.layers.Dense(10, activation="softmax")]); net.build((None, 512)); optimizer = keras.optimizers.Adam()
+    @tf.function
+    def epoch(data):
+        for a, b in data: step(net, optimizer, a, b)
+    epoch(pairs(features, labels).shuffle(640).batch(32).prefetch(1))
 # --- test images ----------------------------------------------------------------------------------------------------
 @case("tensor", both=True)
 def _(): fit(sequential(cls=stepped(lambda: constant)))
@@ -460,6 +482,42 @@ def _():
     def epoch():
         for a, b in pairs(xt, yt).batch(20): step(net, optimizer, a, b)
     epoch()
+@case("loop with a pipeline of lines of images")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); data = tf.data.Dataset.from_tensor_slices(xt.reshape(-1, 28)).batch(28 * 100)
+    @tf.function
+    def epoch(data):
+        for a in data: step(net, optimizer, tf.reshape(a, (100, 28, 28, 1)), yt)
+    epoch(data)
+@case("loop with a pipeline of a Python function")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    data = tf.data.Dataset.range(100).map(lambda at: tf.ensure_shape(tf.numpy_function(lambda at: xt[at], [at], tf.float32), (28, 28, 1))).batch(20)
+    @tf.function
+    def epoch(data):
+        for a in data: step(net, optimizer, a, yt[:20])
+    epoch(data)
+@case("loop with joined pipelines")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    @tf.function
+    def epoch(data):
+        for a, b in data: step(net, optimizer, a, b)
+    epoch(pairs(*others).concatenate(pairs(xt, yt)).batch(30))
+@case("loop with images in the second place of a pipeline")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    @tf.function
+    def epoch(data):
+        for b, a in data: step(net, optimizer, a, b)
+    epoch(pairs(yt, xt).batch(20))
+@case("loop with a pipeline that chooses images")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    @tf.function
+    def epoch(data):
+        for a in data: step(net, optimizer, a, yt[:20])
+    epoch(tf.data.Dataset.range(100).map(lambda at: tf.gather(constant, at)).batch(20))
 @case("loop around a function", both=True)
 def _():
     net = sequential(); optimizer = keras.optimizers.Adam(); forward = tf.function(lambda at: net(tf.gather(constant, at), training=True))
