@@ -76,10 +76,12 @@ class PipelineSource:
     Attributes:
         arrays: Its arrays, with the rows that can be used; None if they cannot be read.
         functions: The functions of the stages between it and the end, or the stage that combines it with another one.
+        origin: The data set that holds the arrays.
     """
 
     arrays: tuple[NDArray[Any], ...] | None
     functions: tuple[Any, ...] = ()
+    origin: Any = None
 
 
 def sources_of(dataset: Any) -> Iterator[PipelineSource]:
@@ -120,7 +122,7 @@ def _source(tensors: Any, stages: list[tuple[str, Any]]) -> PipelineSource:
         for array in arrays
         if array is not None and array.dtype.kind in "biufV"
     )
-    return PipelineSource(known if len(known) == len(arrays) else None, functions)
+    return PipelineSource(known if len(known) == len(arrays) else None, functions, stages[0][1])
 
 
 def _counts(kind: str, stage: Any) -> bool:

@@ -1,5 +1,6 @@
 """Collects what a training used besides its given data: known images, some of the others, and graphs."""
 
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +26,9 @@ class SeenImages:
         strangers: Some other images of the same size.
         passed: Number of these images.
         sources: Objects that bring in data which the recorder cannot see.
-        tensors: Tensors whose images are in it; they are held, so that no other tensor gets their identity.
+        tensors: Weak references to tensors whose images are in it. An iterator that is held keeps the images that it
+            shuffles in memory.
+        merged: Other ones whose images are in it.
         users: Ids of the models that have all of it.
         takes_data: Whether its function takes variables, pipelines or iterators; assumed until it was called.
     """
@@ -35,7 +38,8 @@ class SeenImages:
     strangers: list[NDArray[Any]] = field(default_factory=list)
     passed: int = 0
     sources: set[str] = field(default_factory=set)
-    tensors: list[Any] = field(default_factory=list)
+    tensors: "list[weakref.ref[Any]]" = field(default_factory=list)
+    merged: "list[SeenImages]" = field(default_factory=list)
     users: set[int] = field(default_factory=set)
     takes_data: bool = True
 
@@ -51,7 +55,19 @@ class SeenImages:
 
     def has(self, tensor: Any) -> bool:
         """Return whether the images of a tensor are in it."""
-        return any(tensor is known for known in self.tensors)
+        return any(tensor is known() for known in self.tensors)
+
+    def note(self, tensor: Any) -> None:
+        """Note that the images of a tensor are in it."""
+        self.tensors = [known for known in self.tensors if known() is not None]
+        self.tensors.append(weakref.ref(tensor))
+
+    def merge_once(self, other: "SeenImages", random: np.random.Generator) -> None:
+        """Add everything of another one, to which nothing is added later."""
+        if not any(other is known for known in self.merged):
+            self.users.clear()
+            self.merge(other, random)
+            self.merged.append(other)
 
     def add(self, known: Iterable[int], strangers: NDArray[Any], random: np.random.Generator) -> None:
         """Add images of a call, and keep a random selection of those that are not known.

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..describe.arrays import ArrayBook
+from ..describe.arrays import ArrayBook, checksum
 from ..describe.fingerprint import fingerprint
 from ..describe.given import PipelineSource, sources_of
 from ..describe.graphs import MIN_NUMBERS, GraphData, kind_of, outermost, read_graph
@@ -47,6 +47,10 @@ _MOST_FRESH = 16
 """Graphs that are kept until the end of the cell; more are read at once."""
 _MOST_COPIES = 4
 """Copies of a model's weights, such as moving averages, that need no explanation."""
+_MOST_READ = 1 << 29
+"""Numbers in the arrays of pipelines of which all images are looked at in each cell; they take about a second."""
+_SOME_ROWS = 512
+"""Images that are looked at in each further array."""
 _DATA_TYPES = frozenset({"resource", "variant"})
 """Types of tensors that stand for variables, pipelines and iterators."""
 _UNREADABLE = "unreadable graph"
@@ -98,6 +102,9 @@ class StepWatch:
         self._loops: dict[int, tuple[weakref.ref[Any], SeenImages]] = {}
         self._given: weakref.WeakKeyDictionary[Any, SeenImages] = weakref.WeakKeyDictionary()
         self._iterators: list[weakref.ref[Any]] = []
+        self._sources: list[tuple[weakref.ref[Any], Any, SeenImages]] = []
+        self._read = 0
+        self._functions: weakref.WeakKeyDictionary[Any, set[int]] = weakref.WeakKeyDictionary()
         self._pipelines: weakref.WeakKeyDictionary[Any, list[tuple[Any, Any]]] = weakref.WeakKeyDictionary()
 
     # --- hooks ---------------------------------------------------------------------------------------------------
@@ -260,7 +267,7 @@ class StepWatch:
         for images in self._images(x, self._most_rows()) if unseen else ():
             self._add(images, unseen)
             for seen in unseen if fixed else ():
-                seen.tensors.append(x)
+                seen.note(x)
 
     def _most_rows(self) -> int | None:
         return None if self._ration.full else _FEW_ROWS
@@ -343,45 +350,72 @@ class StepWatch:
 
     def _see_arguments(self, inputs: Sequence[Any], users: list[SeenImages], *, look: bool) -> None:
         data = [x for x in inputs if x.dtype.name in _DATA_TYPES]
+        pipelines = [x for x in data if kind_of(x) != "Var"]
         for user in users:
             user.takes_data = bool(data)
-            for x in data:
-                self._see_resource(x, user)
+            for x in pipelines:
+                if not user.has(x):
+                    self._see_pipeline(x, user)
+                    user.note(x)
         if look:
             with self._ration.spend():
+                for x in data if len(data) > len(pipelines) else ():
+                    self._see_variable(x, users)
                 for images in itertools.chain.from_iterable(self._images(x, self._most_rows()) for x in inputs):
                     self._add(images, users)
 
-    def _see_resource(self, tensor: Any, user: SeenImages) -> None:
-        """Note the images of a variable, pipeline or iterator that is an argument of a function."""
-        if user.has(tensor):
-            return
-        if kind_of(tensor) == "Var":
-            user.seen |= self._search(np.asarray(numbers(_value(tensor))))
-        else:
-            self._see_pipeline(tensor, user)
-            user.tensors.append(tensor)
+    def _see_variable(self, tensor: Any, users: list[SeenImages]) -> None:
+        """Note the images of a variable that is an argument of a function; they can be others in the next call."""
+        if kind_of(tensor) == "Var" and math.prod(_variable(tensor)[0]) >= min(self._sizes(), default=sys.maxsize):
+            seen = self._search(np.asarray(numbers(_value(tensor))), self._most_rows())
+            for user in users:
+                user.add(seen, np.empty(0), self._random)
 
     def _see_pipeline(self, tensor: Any, user: SeenImages) -> None:
         """Note the images of a `tf.data` pipeline, or that its source is unknown."""
         dataset = self._pipeline(tensor)
         for source in sources_of(dataset) if dataset is not None else [PipelineSource(None)]:
-            if source.arrays is None or not (self._see_source(source, user) or _is_complete(source)):
+            found = [self._see_source(source.origin, array, user) for array in source.arrays or ()]
+            if source.arrays is None or not (any(found) or _is_complete(source)):
                 user.sources.add(kind_of(tensor))
         user.seen |= self._in_functions(dataset)
 
-    def _see_source(self, source: PipelineSource, user: SeenImages) -> bool:
-        """Note the images in the arrays of a pipeline, and whether there are any."""
-        found = False
-        for array in source.arrays or ():
-            parts = list(self._images(array))
-            for part in parts:
-                self._add(part, [user])
-            # Parts of images can be the rows, such as their lines.
-            seen = set() if parts else self._search(array)
-            user.seen |= seen
-            found = found or bool(parts or seen)
-        return found
+    def _see_source(self, origin: Any, array: NDArray[Any], user: SeenImages) -> bool:
+        """Note the images in an array of a pipeline, and whether there are any.
+
+        A loop can make many pipelines of one array. If it makes many arrays, only some images of the later ones are
+        looked at.
+        """
+        if not array.ndim:
+            return False
+        key = (*array.__array_interface__["data"], array.shape, array.strides, str(array.dtype), checksum(array))
+        known = (seen for alive, other, seen in self._sources if other == key and alive() is origin)
+        seen = next(known, None)
+        if seen is None:
+            whole = self._read + array.size <= _MOST_READ
+            seen = self._seen_in(array, None if whole else _SOME_ROWS)
+            if not whole:
+                user.merge(seen, self._random)
+                return bool(seen.seen or seen.passed)
+            self._read += array.size
+            self._sources = [source for source in self._sources if source[0]() is not None]
+            self._sources.append((weakref.ref(origin), key, seen))
+        user.merge_once(seen, self._random)
+        return bool(seen.seen or seen.passed)
+
+    def _seen_in(self, array: NDArray[Any], most: int | None) -> SeenImages:
+        """Search images in an array, whose rows can be images or parts of them.
+
+        Args:
+            array: An array of a pipeline.
+            most: Number of images that are chosen by chance; None for all.
+        """
+        seen = SeenImages()
+        for part in self._images(array, most):
+            self._add(part, [seen])
+        if not (seen.seen or seen.passed):
+            seen.seen |= self._search(array, most)
+        return seen
 
     def _keep_pipelines(self, graph: Any) -> None:
         """Keep the Python objects of the pipelines in a new graph, because a function can end before its cell."""
@@ -425,9 +459,19 @@ class StepWatch:
             stages += stage._inputs()
             for function in stage._functions() if hasattr(stage, "_functions") else ():
                 with suppress(Exception):
-                    data = read_graph(function.function.graph)
-                    for tensor in (*data.arrays, *map(_value, data.handles)):
-                        seen.update(self._search(np.asarray(numbers(tensor))))
+                    seen |= self._in_function(function.function.graph)
+        return seen
+
+    def _in_function(self, graph: Any) -> set[int]:
+        """Search known images in a function of a pipeline, once if it has no variables."""
+        known = self._functions.get(graph)
+        if known is not None:
+            return known
+        data, seen = read_graph(graph), set[int]()
+        for tensor in (*data.arrays, *map(_value, data.handles)):
+            seen |= self._search(np.asarray(numbers(tensor)))
+        if not data.handles:
+            self._functions[graph] = seen
         return seen
 
     def end(self) -> None:
@@ -440,6 +484,7 @@ class StepWatch:
         self._held = [held for held in self._held if held.graph() is not None]
         self._last = None
         self._loops.clear()
+        self._read = 0
         self._ration.cell_ended()
         for graph in list(self._given):
             self._given[graph] = SeenImages()
@@ -583,14 +628,20 @@ class StepWatch:
                 variables: Any = getattr(each, "variables", ())
                 yield from variables() if callable(variables) else variables
 
-    def _search(self, values: NDArray[Any]) -> set[int]:
-        """Return the fingerprints of known images in an array of any shape, as rows or as columns."""
+    def _search(self, values: NDArray[Any], most: int | None = None) -> set[int]:
+        """Return the fingerprints of known images in an array of any shape, as rows or as columns.
+
+        Args:
+            values: The array.
+            most: Number of images that are chosen by chance; None for all.
+        """
         found: set[int] = set()
         if values.dtype.kind not in "biufV":
             return found
         for shape in self._arrays.known_images.shapes:
             for images in _ways(values, shape):
-                known, prints = self._known(images)
+                few = most is not None and len(images) > most
+                known, prints = self._known(self._random.choice(images, most, replace=False) if few else images)
                 found.update(prints[known].tolist())
         return found
 

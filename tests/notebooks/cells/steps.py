@@ -1,12 +1,12 @@
 """Trainings by `fit` and by loops in whose steps other data are used, or none; each case counts as a cell."""
 
-import json, os
+import gc, json, os, weakref
 from pathlib import Path
 import numpy as np
 from inside.record.recorder import Recorder
 from inside.record.session import Session
 from inside.keras2 import dialect
-from inside.watch import keras_hooks
+from inside.watch import keras_hooks, ration, step_data
 recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
 dialect.install(recorder)
 watch = keras_hooks.install(recorder)
@@ -48,7 +48,7 @@ def case(name, *, both=False):
         try:
             function()
         except Exception as problem:
-            names[-1] += " " + repr(problem)[:2000]
+            names[-1] = f"failed: {names[-1]} {problem!r}"[:2000]
         recorder.cell_ended(ok=True, seconds=1.0)
     return run
 
@@ -70,6 +70,15 @@ def looped(function, times=2):
     net, optimizer = sequential(), keras.optimizers.Adam()
     for _ in range(times): function(net, optimizer)
 
+def counted(function):
+    """Return the number of images that the recorder looks at while a function runs."""
+    rows, original = [], step_data.fingerprint
+    step_data.fingerprint = lambda images: rows.append(len(images)) or original(images)
+    try: function()
+    finally: step_data.fingerprint = original
+    return sum(rows)
+
+free, limits = ration._FREE, (step_data._MOST_READ, step_data._SOME_ROWS)
 others = more, labels
 constant, variable = tf.constant(xt), tf.Variable(xt, trainable=False)
 
@@ -301,6 +310,33 @@ def _():
     def epoch(data):
         for a, b in data: step(net, optimizer, a, b)
     epoch(pairs(features, labels).shuffle(640).batch(32).prefetch(1))
+@case("honest new iterators and variables", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); data, alive = pairs(x, y), []
+    @tf.function
+    def some(places, scale):
+        for _ in tf.range(2): step(net, optimizer, *next(places))
+    def learn():
+        for _ in range(20):
+            places = iter(data.shuffle(64).repeat().batch(16))
+            some(places, filters); alive.append(weakref.ref(places._iterator_resource))
+    filters = tf.Variable(np.random.default_rng(0).normal(size=(800, 784)).astype("float32"))
+    ration._FREE = 0.0; images = counted(learn); ration._FREE = free; gc.collect()
+    assert sum(known() is not None for known in alive) < 3
+    assert len(x) <= images <= len(x) + 20 * 16, images
+@case("honest new data in each epoch")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    @tf.function(reduce_retracing=True)
+    def epoch(data):
+        for a, b in data: step(net, optimizer, a, b)
+    def learn():
+        for seed in range(10):
+            order = np.random.default_rng(seed).permutation(64)
+            epoch(pairs(x[order], y[order]).batch(32))
+    step_data._MOST_READ, step_data._SOME_ROWS = 64 * 785 * 3, 16
+    images = counted(learn); step_data._MOST_READ, step_data._SOME_ROWS = limits
+    assert images == 64 * 3 + 16 * 7, images
 # --- test images ----------------------------------------------------------------------------------------------------
 @case("tensor", both=True)
 def _(): fit(sequential(cls=stepped(lambda: constant)))
@@ -467,6 +503,21 @@ def _():
     def some(places):
         for _ in tf.range(3): step(net, optimizer, *next(places))
     some(iter(pairs(xt, yt).batch(20)))
+@case("loop with a late iterator", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); train, test = pairs(x, y), pairs(xt, yt.astype(y.dtype))
+    @tf.function
+    def some(places):
+        for _ in tf.range(3): step(net, optimizer, *next(places))
+    step_data._MOST_READ, step_data._SOME_ROWS = 64 * 785 * 3, 16
+    for _ in range(9): some(iter(train.repeat().batch(20)))
+    for _ in range(2): train = pairs(x, y); some(iter(train.batch(20)))
+    some(iter(test.batch(20)))
+    step_data._MOST_READ, step_data._SOME_ROWS = limits
+@case("loop with a refilled variable")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); place = tf.Variable(np.concatenate([x, x[:36]]))
+    learn = tf.function(lambda a: step(net, optimizer, a, yt)); learn(place); place.assign(xt); learn(place)
 @case("loop with a generator in the graph", both=True)
 def _():
     net = sequential(); optimizer = keras.optimizers.Adam()
