@@ -13,7 +13,7 @@ import itertools
 import math
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,6 +66,8 @@ class _Held:
         images: Descriptions of arrays of images.
         numbers: Number of other values.
         inside: Known images in its weights, those of its pipelines, and operations that bring in other data.
+        given: What was passed to its calls in this cell by the student's code; kept here, since a function can end
+            before its cell.
     """
 
     graph: "weakref.ref[Any]"
@@ -73,6 +75,7 @@ class _Held:
     images: list[ArrayDescription] = field(default_factory=list)
     numbers: int = 0
     inside: SeenImages = field(default_factory=SeenImages)
+    given: SeenImages | None = None
 
 
 class StepWatch:
@@ -221,7 +224,9 @@ class StepWatch:
         for run in self._running:
             run.note_graph(graph)
         if not self._running:
-            self._given.setdefault(graph, SeenImages())
+            given = self._given.setdefault(graph, SeenImages())
+            for held in self._held:
+                held.given = given if held.graph() is graph else held.given
             self._note_fresh(graph)
         return True
 
@@ -488,6 +493,8 @@ class StepWatch:
         self._ration.cell_ended()
         for graph in list(self._given):
             self._given[graph] = SeenImages()
+        for held in self._held:
+            held.given = self._given.get(graph) if (graph := held.graph()) is not None else None
 
     def describe(self, model: Any) -> StepDescription | None:
         """Describe the data of the steps of the innermost training by `fit`.
@@ -499,7 +506,7 @@ class StepWatch:
             None if there are none but those given to the training, as far as the recorder can see.
         """
         with outside_graphs():
-            return self._described(model, self._running[-1], {})
+            return self._described(model, self._running[-1], own=False)
 
     def describe_loop(self, model: Any) -> StepDescription | None:
         """Describe the data of the steps that the student's own loops of this cell make.
@@ -511,28 +518,27 @@ class StepWatch:
             None if the recorder saw none.
         """
         with outside_graphs():
-            return self._described(model, self._loop(model), self._given)
+            return self._described(model, self._loop(model), own=True)
 
-    def _described(self, model: Any, run: SeenImages, given: Mapping[Any, SeenImages]) -> StepDescription | None:
+    def _described(self, model: Any, run: SeenImages, *, own: bool) -> StepDescription | None:
         """Describe what a training used, with the graphs of its model.
 
         Args:
             model: Its model.
             run: What it used.
-            given: Graph → what was passed to its calls.
+            own: Whether the student's code trains, so that what was passed to its functions counts.
         """
-        self._held = [held for held in self._held if held.graph() is not None]
         for graph in (*self._fresh, *run.graphs):
             self._look(graph, model)
-        own = {id(handle) for handle in _handles(weights_of(model))}
+        weights = {id(handle) for handle in _handles(weights_of(model))}
         parts = [
             held
             for held in self._held
-            if (graph := held.graph()) is not None
-            if run.has_graph(graph) or any(id(handle()) in own for handle in held.handles)
+            if run.has_graph(held.graph()) or any(id(handle()) in weights for handle in held.handles)
         ]
+        given = [held.given for held in parts if held.given is not None] if own else []
         every = SeenImages()
-        for seen in (run, *(held.inside for held in parts), *(given.get(held.graph(), SeenImages()) for held in parts)):
+        for seen in (run, *(held.inside for held in parts), *given):
             every.merge(seen, self._random)
         images = [image for held in parts for image in held.images]
         others = sum(held.numbers for held in parts) + sum(
@@ -559,7 +565,7 @@ class StepWatch:
         """Read a graph once."""
         if any(held.graph() is graph for held in self._held):
             return
-        held = _Held(weakref.ref(graph))
+        held = _Held(weakref.ref(graph), given=self._given.get(graph))
         self._held.append(held)
         try:
             data = read_graph(graph)

@@ -1,8 +1,10 @@
 """Images that only the steps of a training use are found, and honest steps of the student's own raise no doubt."""
 
+import gc
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,7 +15,10 @@ from grader.evidence.claims import Moment, claim
 from grader.evidence.provenance import make_index
 from grader.evidence.trainings import TrainingLog
 from grader.facts.step_data import step_doubts
+from grader.inside.hooking.guard import Guard
 from grader.inside.record.events import FitEnd, FitStart
+from grader.inside.watch.seen_images import SeenImages
+from grader.inside.watch.step_data import StepWatch
 
 SCRIPT = Path(__file__).parents[2] / "notebooks" / "cells" / "steps.py"
 
@@ -36,6 +41,52 @@ def test_only_test_images_and_unknown_data_of_steps_are_doubtful(
     others = {name: all(each) for name, each in found.items() if not name.startswith("honest")}
     wrong = {name: found[name] for name, right in (honest | others).items() if not right or not found[name]}
     assert wrong == {}
+
+
+def test_what_was_passed_to_a_function_counts_until_the_end_of_the_cell_after_its_graph_is_gone() -> None:
+    known = SimpleNamespace(shapes=[(28, 28)])
+    rows = SimpleNamespace(known_images=known, describe_rows=lambda prints, *_: prints.tolist())
+    book: Any = SimpleNamespace(alive=list)
+    watch = StepWatch(book, cast("Any", rows), Guard())
+    handle = _Handle()
+    model = _Model(handle)
+    graph = _Graph(handle)
+    watch._given[graph] = SeenImages(seen={5, 9})
+    watch._look(graph, None)
+    del graph
+    gc.collect()
+    assert len(watch._given) == 0
+    described: Any = watch.describe_loop(model)
+    assert described["rows"] == [5, 9]
+    watch.cell_ended()
+    assert watch.describe_loop(model) is None
+
+
+class _Handle:
+    """The handle of a small variable."""
+
+    dtype = SimpleNamespace(name="resource")
+    _handle_data = SimpleNamespace(shape_and_type=[SimpleNamespace(shape=SimpleNamespace(dim=[]), dtype=1)])
+
+    def __str__(self) -> str:
+        return 'type="tensorflow::Var"'
+
+
+class _Model:
+    """A model with one weight."""
+
+    def __init__(self, handle: _Handle) -> None:
+        self.weights = [SimpleNamespace(handle=handle)]
+
+
+class _Graph:
+    """A traced graph that only captures a variable."""
+
+    def __init__(self, handle: _Handle) -> None:
+        self.captures = [(handle, None)]
+
+    def as_graph_def(self) -> Any:
+        return SimpleNamespace(node=[], library=SimpleNamespace(function=[]))
 
 
 def _doubts(events: list[dict[str, Any]], out: Path, data: Path) -> dict[int, list[str]]:
