@@ -42,8 +42,8 @@ class Fragments:
     """The keys of the parts inside of the part that is being rendered."""
     _values: dict[str, Any] = field(default_factory=dict)
     """JSON values that were read, by key."""
-    _sections: dict[str, Markup] = field(default_factory=dict)
-    """Sections of pages, by key; most are the same in both editions."""
+    _sections: dict[str, tuple[Markup, dict[str, None]]] = field(default_factory=dict)
+    """Sections of pages and the keys of the parts in them, by key; most are the same in both editions."""
     _documents: dict[int, tuple[BaseModel, bytes]] = field(default_factory=dict)
     """Documents among the inputs and their digests, by identity; kept so that the identity stays unique."""
 
@@ -140,28 +140,34 @@ class Fragments:
             make: Renders it.
         """
         if key is not None and key in self._sections:
-            return self._sections[key]
-        made = self._section(key, make)
-        if key is not None:
-            self._sections[key] = made
+            made, inner = self._sections[key]
+        else:
+            outer, self._inner = self._inner, {}
+            try:
+                made, inner = self._section(key, make), self._inner
+            finally:
+                self._inner = outer
+            if key is not None:
+                self._sections[key] = made, inner
+        self._inner.update(inner)
         return made
 
     def _section(self, key: str | None, make: Callable[[], str]) -> Markup:
         kept = None if key is None else self._joined(key)
         if kept is not None:
             return Markup(kept.decode("utf-8", "surrogatepass"))  # noqa: S704 - was rendered as markup
-        outer, self._inner = self._inner, {}
-        try:
-            made = make()
-            inner = self._inner
-        finally:
-            self._inner = outer
+        self._inner.clear()
+        made = make()
         if key is not None:
-            self.new[key] = self._split(made.encode("utf-8", "surrogatepass"), inner)
+            self.new[key] = self._split(made.encode("utf-8", "surrogatepass"), self._inner)
+            self._inner[key] = None
         return Markup(made)  # noqa: S704 - as above
 
     def _split(self, section: bytes, inner: Iterable[str]) -> bytes:
-        """Replace the parts in a section by their keys, each with the length of the text before it."""
+        """Replace the parts in a section by their keys, each with the length of the text before it.
+
+        Parts that do not appear in it, such as values that it was made from, are listed by their keys alone.
+        """
         head, own, at = list[str](), list[bytes](), 0
         for key in inner:
             part = self.new.get(key) or self.stored(key)
@@ -170,6 +176,8 @@ class Fragments:
                 head.append(f"{key}:{start - at}")
                 own.append(section[at:start])
                 at = start + len(part)
+            elif part:
+                head.append(key)
         return " ".join(head).encode("ascii") + b"\n" + b"".join([*own, section[at:]])
 
     def _joined(self, key: str) -> bytes | None:
@@ -181,6 +189,9 @@ class Fragments:
         pieces, at = list[bytes](), 0
         for word in head.decode("ascii").split():
             inner, _, length = word.partition(":")
+            if not length:
+                self.used[inner] = self._inner[inner] = None
+                continue
             part = self._kept(inner)
             if part is None:
                 return None
@@ -209,6 +220,7 @@ class Fragments:
             make: Computes them, with lists instead of tuples.
         """
         if key is not None and key in self._values:
+            self.used[key] = self._inner[key] = None
             known: _T = self._values[key]
             return known
         kept = None if key is None else self._kept(key)

@@ -44,7 +44,7 @@ class FragmentFile:
         place = self._places.get(key)
         if place is None:
             return None
-        start, end, checksum = place
+        _, start, end, checksum = place
         part = self._content[start:end]
         return part if len(part) == end - start and zlib.crc32(part) == checksum else None
 
@@ -61,7 +61,7 @@ class FragmentFile:
             return
         records = b"".join(_record(key, part) for key, part in new.items())
         places = [self._places[key] for key in used if key not in new and key in self._places]
-        unused = len(self._content) - sum(end - start for start, end, _ in places)
+        unused = len(self._content) - len(_HEAD) - sum(end + 1 - begin for begin, _, end, _ in places)
         with suppress(OSError):
             if self._content and unused <= self._spare:
                 # The end of the file may be half a part.
@@ -101,9 +101,9 @@ def _record(key: str, part: bytes) -> bytes:
     return b"%s %d %d\n%s\n" % (key.encode("ascii"), len(part), zlib.crc32(part), part)
 
 
-def _places(content: bytes) -> dict[str, tuple[int, int, int]]:
-    """Find the start, the end and the checksum of each part."""
-    places: dict[str, tuple[int, int, int]] = {}
+def _places(content: bytes) -> dict[str, tuple[int, int, int, int]]:
+    """Find the start of each record, the start and the end of its part, and the checksum."""
+    places: dict[str, tuple[int, int, int, int]] = {}
     at = len(_HEAD)
     while at < len(content):
         head = _RECORD_HEAD.match(content, at)
@@ -111,6 +111,6 @@ def _places(content: bytes) -> dict[str, tuple[int, int, int]]:
             # Damaged: the next record begins after one of the next line ends.
             at = content.find(b"\n", at) + 1 or len(content)
             continue
-        places[head[1].decode("ascii")] = (head.end(), end, int(head[3]))
+        places[head[1].decode("ascii")] = (at, head.end(), end, int(head[3]))
         at = end + 1
     return places

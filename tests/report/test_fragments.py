@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,3 +59,48 @@ def test_parts_are_stored_once_and_a_section_without_one_is_rendered_again() -> 
     del page.stored[missing]
     assert (page.render(), page.rendered) == (whole, 3)
     assert missing in page.stored
+
+
+def _nested(fragments: Fragments, made: list[str]) -> str:
+    """Render a section with a section in it, whose text has none of the values that it is made from."""
+
+    def inner() -> str:
+        made.append("inner")
+        number = fragments.data(fragments.key("data"), lambda: [41])[0] + 1
+        size = len(fragments.content(fragments.key("content"), lambda: b"hidden"))
+        return f"{number} {size} " + fragments.markup(fragments.key("part"), lambda: "shown")
+
+    def outer() -> str:
+        made.append("outer")
+        return "<p>" + fragments.section(fragments.key("inner"), inner) + "</p>"
+
+    return str(fragments.section(fragments.key("outer"), outer))
+
+
+@pytest.mark.parametrize("missing", ["none", "outer"])
+def test_the_values_of_a_stored_section_stay_used(missing: str) -> None:
+    made: list[str] = []
+    first = Fragments("renderer")
+    page = _nested(first, made)
+    stored = {key: part for key, part in first.new.items() if key != first.key(missing)}
+    again = Fragments("renderer", stored=stored.get)
+    assert _nested(again, made) == page
+    assert made == ["outer", "inner", *(["outer"] if missing == "outer" else [])]
+    assert set(again.used) == set(first.new)
+    last = Fragments("renderer", stored=(stored | again.new).get)
+    assert _nested(last, made) == page
+    assert set(last.used) == set(first.new)
+
+
+def test_values_that_another_section_read_belong_to_both() -> None:
+    first = Fragments("renderer")
+
+    def section(fragments: Fragments, name: str) -> str:
+        return fragments.section(
+            fragments.key(name), lambda: str(len(fragments.data(fragments.key("data"), lambda: ["value"])))
+        )
+
+    assert section(first, "one") == section(first, "two") == "1"
+    again = Fragments("renderer", stored=first.new.get)
+    section(again, "two")
+    assert first.key("data") in again.used

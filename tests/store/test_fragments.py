@@ -39,6 +39,20 @@ def test_unused_parts_are_removed_once_they_take_much_space(tmp_path: Path) -> N
     assert path.stat().st_size < 1000
 
 
+def test_many_small_parts_take_no_unused_space(tmp_path: Path) -> None:
+    path = tmp_path / "parts"
+    many = {f"{number:032x}": b"x" for number in range(1400)}
+    FragmentFile(path).store(many, many)
+    place = path.stat().st_ino
+    FragmentFile(path).store(many, {"f" * 32: b"new"})
+    assert path.stat().st_ino == place
+    FragmentFile(path).store(list(many)[:700], {"e" * 32: b"new"})
+    assert path.stat().st_ino == place
+    FragmentFile(path, spare=1000).store(list(many)[:700], {"d" * 32: b"new"})
+    assert path.stat().st_ino != place
+    assert len(path.read_bytes().splitlines()) == 1 + 2 * 701
+
+
 @given(at=st.floats(0, 1, exclude_max=True), damage=st.binary(max_size=40), cut=st.booleans())
 def test_damage_anywhere_loses_parts_and_never_changes_one(
     tmp_path_factory: pytest.TempPathFactory, at: float, damage: bytes, *, cut: bool
