@@ -36,7 +36,7 @@ _MAX_THOROUGH = 6
 _FEW_COMPARED = 16
 """Number of images that are compared in each further array."""
 _MAX_SEARCHED = 200
-"""Limit of arrays that are searched for altered test images."""
+"""Limit of arrays of each use that are searched for altered test images."""
 _MAX_NEIGHBOURS = 6
 """Limit of arrays of each use that are compared with every raw image; each takes a few tenths of a second."""
 _Use: TypeAlias = Literal["given", "steps", "none"]
@@ -87,18 +87,20 @@ class ArrayBook:
         indexes: Known data sets.
         keep: Stores derived arrays in the evidence folder; None stores none.
         problems: Descriptions of unreadable files.
+        notices: What was not done to save time, although the record is complete.
     """
 
     reader: ArrayReader
     indexes: Mapping[str, DatasetIndex]
     keep: ArrayKeeper | None = None
     problems: list[MessageLike] = field(default_factory=list)
+    notices: list[MessageLike] = field(default_factory=list)
     _examined: dict[tuple[str, int | None], _Examined] = field(default_factory=dict)
     _tried: dict[tuple[str, int | None, str], bool] = field(default_factory=dict)
     """Attempts to recognize an array, and whether it was compared with every raw image."""
     _labels: dict[str, NDArray[np.int32] | None] = field(default_factory=dict)
     _neighbours: "Counter[_Use]" = field(default_factory=Counter)
-    _searched: int = 0
+    _searched: "Counter[_Use]" = field(default_factory=Counter)
     _copies: dict[tuple[str, int | None], CopiesFact | None] = field(default_factory=dict)
 
     def array(self, value: object, labels: object = None, *, given: bool = True) -> KnownArray | None:
@@ -151,17 +153,18 @@ class ArrayBook:
         Returns:
             None if the claim does not describe an array.
         """
-        known = self._array(value, labels, "steps" if of_steps else "given")
+        use: _Use = "steps" if of_steps else "given"
+        known = self._array(value, labels, use)
         file: object = claim(ArrayDescription, value)["file"]
         if known is None or not isinstance(file, str) or len(known.fact.shape) < 2:  # noqa: PLR2004 - rows, pixels
             return known
         key = (file, known.fact.shape[0] if not known.drawn else None)
         if key not in self._copies:
-            self._copies[key] = self._find_copies(file, known)
+            self._copies[key] = self._find_copies(file, known, use)
         copies = self._copies[key]
         return known if copies is None else replace(known, fact=known.fact.model_copy(update={"copies": copies}))
 
-    def _find_copies(self, file: str, known: KnownArray) -> CopiesFact | None:
+    def _find_copies(self, file: str, known: KnownArray, use: _Use) -> CopiesFact | None:
         """Search altered test images among the rows of an array that are not recognized."""
         if known.rows is not None and bool((known.rows >= 0).all()):
             return None
@@ -177,23 +180,23 @@ class ArrayBook:
             images, index = prints.sample, prints.sample_index
         if images is None or index is None or not unknown[index].any():
             return None
-        most = self._images_to_compare()
+        most = self._images_to_compare(use)
         if not most:
             return None
         rows = known.fact.rows
         likely = self.indexes.values() if rows is None else (self.indexes[rows.dataset],)
         return find_copies(images[unknown[index]][:most], int(unknown.sum()), likely)
 
-    def _images_to_compare(self) -> int:
+    def _images_to_compare(self, use: _Use) -> int:
         """Return how many images of the next array are searched: many of the first ones, since it takes time."""
-        self._searched += 1
-        if self._searched == _MAX_SEARCHED + 1:
-            self.problems.append(
+        self._searched[use] += 1
+        if self._searched[use] == _MAX_SEARCHED + 1:
+            self.notices.append(
                 say("only {limit:number} arrays were searched for altered test images", limit=_MAX_SEARCHED)
             )
-        if self._searched > _MAX_SEARCHED:
+        if self._searched[use] > _MAX_SEARCHED:
             return 0
-        return MOST_COMPARED if self._searched <= _MAX_THOROUGH else _FEW_COMPARED
+        return MOST_COMPARED if self._searched[use] <= _MAX_THOROUGH else _FEW_COMPARED
 
     def _unknown(self, fingerprints: NDArray[np.uint64]) -> NDArray[np.bool_]:
         unknown: NDArray[np.bool_] = fingerprints != 0

@@ -350,6 +350,7 @@ class _Builder:
             yield self._missing(problem, KERAS_KINDS)
         for problem in dict.fromkeys(self._book.problems[:20]):
             yield self._missing(problem, ARRAY_KINDS)
+        yield from dict.fromkeys(self._book.notices)
 
     def _missing(self, what: MessageLike, lost: Sequence[str]) -> MessageLike:
         self.miss(what, lost)

@@ -81,6 +81,20 @@ def test_many_unknown_images_of_steps_and_of_models_take_nothing_from_each_other
     assert trained.step.rows.rows.counts["test"] > 0
 
 
+def test_a_limit_of_searched_arrays_takes_nothing_away(
+    record: Any, digits: DatasetIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.evidence.arraybook._MAX_SEARCHED", 2)
+    strange = [record.array(np.random.default_rng(seed).normal(size=(5, 28, 28))) for seed in range(4)]
+    noise = np.random.default_rng(9).normal(0, 5, (20, 28, 28))
+    book = ArrayBook(ArtefactFolder(record.root), {"mnist": digits})
+    ends = [{"step": {"rows": each}} for each in strange]
+    *_, last = facts_of(book, [*ends, {"x": record.array(digits.images["test"][:20] + noise)}])
+    assert (len(book.notices), book.problems) == (1, [])
+    assert last.x is not None
+    assert last.x.copies is not None
+
+
 def test_an_array_whose_limit_was_reached_is_examined_again_for_another_use(record: Any, digits: DatasetIndex) -> None:
     scaled = record.array(digits.images["test"] * np.linspace(0.5, 2.0, 784).reshape(28, 28))
     strange = [record.array(np.random.default_rng(seed).normal(size=(64, 28, 28))) for seed in range(8)]

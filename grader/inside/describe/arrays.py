@@ -27,6 +27,11 @@ _UNKNOWN_BYTES = 2 << 20
 _FEWEST_NUMBERS = 64
 _SMALL = 16
 _MOST_SMALL_FILES = 200
+_ROW_BYTES = 64 << 20
+"""Size of the files of images that were seen one by one; later ones have only some of the images."""
+_FEW_ROWS = 1024
+_FEW_STRANGERS = 16
+_MOST_ROW_FILES = 1000
 _LANDMARK_BYTES = 96 << 20
 _NOT_NAMES = frozenset({"In", "Out"})
 
@@ -71,6 +76,8 @@ class ArrayBook:
     _used_contents: set[str] = field(default_factory=set)
     _small_files: int = 0
     _known_images: KnownImages | None = None
+    _row_files: dict[bytes, ArrayDescription] = field(default_factory=dict)
+    _room_for_rows: int = _ROW_BYTES
     _room_for_landmarks: int = _LANDMARK_BYTES
 
     def describe_pair(
@@ -146,8 +153,8 @@ class ArrayBook:
 
     def describe_rows(
         self, fingerprints: NDArray[np.uint64], strangers: Sequence[NDArray[np.float32]], passed: int
-    ) -> ArrayDescription:
-        """Describe images that were seen one by one, without an array.
+    ) -> ArrayDescription | None:
+        """Describe images that were seen one by one, without an array; a notebook can have thousands of trainings.
 
         Args:
             fingerprints: Fingerprints of the images of known data sets.
@@ -155,8 +162,26 @@ class ArrayBook:
             passed: Number of the other images.
 
         Returns:
-            An array description whose file has all these rows.
+            An array description whose file has these rows, or some of them if there are many files. None if there are
+            too many files.
         """
+        content = b"".join([fingerprints.tobytes(), b"%d" % passed, *(image.tobytes() for image in strangers)])
+        key = hashlib.blake2b(content, digest_size=16).digest()
+        if key not in self._row_files:
+            if len(self._row_files) >= _MOST_ROW_FILES:
+                return None
+            if self._room_for_rows < 2 * len(content):
+                # A generator of its own, so that the notebook's random numbers stay the same.
+                count = min(_FEW_ROWS, len(fingerprints))
+                fingerprints = np.sort(np.random.default_rng().choice(fingerprints, count, replace=False))
+                strangers = strangers[:_FEW_STRANGERS]
+            self._room_for_rows -= 2 * len(content)
+            self._row_files[key] = self._write_rows(fingerprints, strangers, passed)
+        return self._row_files[key].copy()
+
+    def _write_rows(
+        self, fingerprints: NDArray[np.uint64], strangers: Sequence[NDArray[np.float32]], passed: int
+    ) -> ArrayDescription:
         name = f"a{next(self._numbers)}"
         rows = len(fingerprints) + len(strangers)
         shapes = [*(image.shape for image in strangers), *self.known_images.shapes]
@@ -168,7 +193,7 @@ class ArrayBook:
             index = np.arange(len(fingerprints), rows)
             arrays["fingerprints"] = np.concatenate([fingerprints, fingerprint(images)])
             arrays |= {"sample": images, "sample_index": index, "unknown": _with_levels(images), "unknown_index": index}
-        np.savez(self.recorder.session.out / described["file"], **arrays)
+        np.savez_compressed(self.recorder.session.out / described["file"], **arrays)
         return described
 
     def _remember_use(self, given: Given | None) -> None:

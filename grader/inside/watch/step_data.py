@@ -545,6 +545,8 @@ class StepWatch:
             math.prod(image["shape"] or ()) for image in images[MAX_STEP_ARRAYS:]
         )
         rows = self._rows(every)
+        if rows is None:
+            others += (len(every.seen) + every.passed) * min(self._sizes(), default=0)
         if not (images or others or every.sources or rows):
             return None
         return StepDescription(

@@ -193,10 +193,31 @@ def test_many_single_images_do_not_fill_the_folder(book: ArrayBook) -> None:
 
 def test_images_that_were_seen_one_by_one_are_described_without_an_array(book: ArrayBook, images: np.ndarray) -> None:
     prints = fingerprint(images[:5])
-    found = book.describe_rows(prints, list(images[5:8]), 9)
+    found: Any = book.describe_rows(prints, list(images[5:8]), 9)
     assert (found["shape"], found["mapped"]) == ([8, 12, 12, 1], True)
     with np.load(book.recorder.session.out / found["file"], allow_pickle=False) as file:
         assert np.array_equal(file["fingerprints"], fingerprint(images[:8]))
         assert file["unknown_index"].tolist() == file["sample_index"].tolist() == [5, 6, 7]
         assert np.array_equal(file["sample"], images[5:8])
         assert file["unknown"].dtype == np.uint8
+
+
+def test_many_descriptions_of_single_images_stay_small(
+    book: ArrayBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "arrays").mkdir(exist_ok=True)
+    prints, random = np.arange(1, 60_001, dtype=np.uint64), np.random.default_rng(0)
+    strangers = [random.random((28, 28), dtype=np.float32) for _ in range(64)]
+    monkeypatch.setattr("grader.inside.describe.arrays._MOST_ROW_FILES", 3)
+    whole: Any = book.describe_rows(prints, strangers, 100)
+    assert whole == book.describe_rows(prints.copy(), [image.copy() for image in strangers], 100)
+    book._room_for_rows = 0
+    fewer: Any = book.describe_rows(prints + np.uint64(1), strangers, 100)
+    with np.load(tmp_path / whole["file"]) as one, np.load(tmp_path / fewer["file"]) as other:
+        assert (one["fingerprints"][:-64] == prints).all()
+        assert len(other["fingerprints"]) == 1024 + 16 == fewer["shape"][0]
+        assert set(other["fingerprints"][:1024].tolist()) < set(range(2, 60_002))
+    assert book.describe_rows(prints[:9], strangers[:1], 1) is not None
+    assert book.describe_rows(prints[:8], strangers[:1], 1) is None
+    assert book.describe_rows(prints, strangers, 100) == whole
+    assert len(list((tmp_path / "arrays").iterdir())) == 3
