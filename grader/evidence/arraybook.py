@@ -40,7 +40,7 @@ _MAX_SEARCHED = 200
 _MAX_NEIGHBOURS = 6
 """Limit of arrays of each use that are compared with every raw image; each takes a few tenths of a second."""
 _Use: TypeAlias = Literal["given", "steps", "none"]
-"""What an array was used for: passed to a model, seen in the steps of a training, or nothing."""
+"""Use of an array: passed to a model, seen in the steps of a training, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
