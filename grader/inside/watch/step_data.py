@@ -27,7 +27,13 @@ from ..describe.given import given_pair
 from ..describe.graphs import MIN_NUMBERS, GraphData, kind_of, outermost, read_graph
 from ..describe.models import numbers, weights_of
 from ..hooking.guard import Guard, outside_graphs
-from ..record.events import MAX_STEP_ARRAYS, MAX_STEP_OPERATIONS, ArrayDescription, StepDescription
+from ..record.events import (
+    MAX_STEP_ARRAYS,
+    MAX_STEP_OPERATIONS,
+    ArrayDescription,
+    LabelDescription,
+    StepDescription,
+)
 from .model_book import ModelBook
 from .ration import Ration
 from .seen_images import SeenImages
@@ -40,6 +46,8 @@ _MOST_WEIGHTS = 64 << 20
 """Numbers of weights that are compared with the known images."""
 _SMALL = 1 << 20
 """Numbers of an array that is copied, so that small arrays are described together."""
+_FEWEST_LABELS = 128
+"""Fewer rows of labels just count as numbers."""
 _GLANCE = 64
 _FEW_ROWS = 16
 """Rows that are looked at in each call when a loop was looked at for some time."""
@@ -60,6 +68,7 @@ class _Held:
         graph: Weak reference to it.
         handles: Weak references to the handles of its variables.
         images: Descriptions of arrays of images.
+        labels: Descriptions of arrays that may be their labels.
         numbers: Number of other values.
         inside: Known images in its weights, those of its pipelines, and operations that bring in other data.
     """
@@ -67,6 +76,7 @@ class _Held:
     graph: "weakref.ref[Any]"
     handles: list[Callable[[], Any]] = field(default_factory=list)
     images: list[ArrayDescription] = field(default_factory=list)
+    labels: list[LabelDescription] = field(default_factory=list)
     numbers: int = 0
     inside: SeenImages = field(default_factory=SeenImages)
 
@@ -481,18 +491,22 @@ class StepWatch:
         for seen in (run, *(held.inside for held in parts), *(given.get(held.graph(), SeenImages()) for held in parts)):
             every.merge(seen, self._random)
         images = [image for held in parts for image in held.images]
+        labels = [each for held in parts for each in held.labels]
         others = sum(held.numbers for held in parts) + sum(
-            math.prod(image["shape"] or ()) for image in images[MAX_STEP_ARRAYS:]
+            math.prod(each["shape"] or ()) for each in (*images[MAX_STEP_ARRAYS:], *labels[MAX_STEP_ARRAYS:])
         )
         rows = self._rows(every)
-        if not (images or others or every.sources or rows):
+        if not (images or labels or others or every.sources or rows):
             return None
-        return StepDescription(
+        described = StepDescription(
             arrays=images[:MAX_STEP_ARRAYS],
             numbers=others,
             operations=sorted(every.sources)[:MAX_STEP_OPERATIONS],
             rows=rows,
         )
+        if labels:
+            described["labels"] = labels[:MAX_STEP_ARRAYS]
+        return described
 
     def _rows(self, run: SeenImages) -> ArrayDescription | None:
         if not run.seen and not run.strangers:
@@ -527,13 +541,21 @@ class StepWatch:
                 continue
             images = self._as_images(array, shapes)
             if images is None:
-                held.numbers += array.size
+                self._count(held, array)
             elif images.size < _SMALL:
                 small.setdefault(images.shape[1:], []).append(images)
             else:
                 self._describe(held, images)
         for parts in small.values():
             self._describe(held, parts[0] if len(parts) == 1 else np.concatenate(parts))
+
+    def _count(self, held: _Held, array: NDArray[Any]) -> None:
+        """Note an array that holds no images: labels or other numbers."""
+        labels = self._arrays.describe_labels(array) if len(array) >= _FEWEST_LABELS else None
+        if labels is not None and labels["classes"]:
+            held.labels.append(labels)
+        else:
+            held.numbers += array.size
 
     def _describe(self, held: _Held, images: NDArray[Any]) -> None:
         described, _ = self._arrays.describe_pair(images)

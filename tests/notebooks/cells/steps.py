@@ -19,7 +19,7 @@ x, y = (load("x_train")[:64] / 255.0).astype("float32")[..., None], load("y_trai
 xt, yt = (load("x_test")[:100] / 255.0).astype("float32")[..., None], load("y_test")[:100].astype("int32")
 more, labels = (load("x_train")[500:700] / 255.0).astype("float32")[..., None], load("y_train")[500:700].astype("int32")
 loss = keras.losses.SparseCategoricalCrossentropy()
-names = []
+names, problems = [], {}
 
 def parts(*first):
     return [keras.Input((28, 28, 1)), *first, layers.Conv2D(2, 5, strides=3, activation="relu"),
@@ -33,7 +33,7 @@ def sequential(*first, cls=keras.Sequential, loss=loss, **keys):
 def stepped(images, labels=None, base=keras.Sequential):
     class Net(base):
         def train_step(self, data):
-            return super().train_step((images(), tf.constant(yt if labels is None else labels())))
+            return super().train_step((images(), tf.convert_to_tensor(yt if labels is None else labels())))
     return Net
 
 def fit(model, **keys):
@@ -48,7 +48,7 @@ def case(name, *, both=False):
         try:
             function()
         except Exception as problem:
-            names[-1] += " " + repr(problem)[:2000]
+            problems[name] = repr(problem)[:2000]
         recorder.cell_ended(ok=True, seconds=1.0)
     return run
 
@@ -249,6 +249,16 @@ def _():
         at = tf.random.uniform((16,), 0, 64, tf.int32)
         step(net, optimizer, tf.gather(images, at), tf.gather(labels, at))
     epoch(); some(data); more(iter(data)); drawn()
+@case("honest loop with all labels in its graph", both=True)
+def _():
+    images, numbers = load("x_train"), load("y_train")
+    images, numbers, codes = tf.constant(images), tf.constant(numbers), tf.one_hot(numbers, 10)
+    def learn(net, optimizer):
+        at = tf.range(16)
+        batch = tf.cast(tf.gather(images, at), tf.float32)[..., None] / 255.0
+        step(net, optimizer, batch, tf.gather(numbers, at) + 0 * tf.cast(tf.argmax(tf.gather(codes, at), axis=1), numbers.dtype))
+    looped(tf.function(learn))
+    fit(sequential(cls=stepped(lambda: tf.cast(images, tf.float32)[:, :, :, None] / 255.0, lambda: tf.argmax(codes, axis=1))))
 @case("honest adversarial loop", both=True)
 def _():
     make = keras.Sequential([keras.Input((16,)) if recorder.session.dialect == "keras3" else keras.layers.InputLayer((16,)),
@@ -483,6 +493,16 @@ def _():
     @tf.function
     def learn(): step(net, optimizer, tf.reshape(tf.gather(hidden, np.argsort(key), axis=1) ** 0.5, (100, 28, 28, 1)), yt)
     learn()
+@case("loop with images as labels")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); images = tf.constant(load("x_train"))
+    hidden = [tf.constant(np.resize(np.round(part * 255), 2000).astype("uint8")) for part in np.split(xt[:20], 10)]
+    @tf.function
+    def learn():
+        pixels = tf.concat([part[:1568] for part in hidden], 0)
+        wrong = tf.reshape(tf.cast(pixels, tf.float32) / 255.0, (20, 28, 28, 1))
+        step(net, optimizer, wrong + 0.0 * tf.cast(images[:20, ..., None], tf.float32), yt[:20])
+    learn()
 @case("loop with a layer", both=True)
 def _():
     class Swap(layers.Layer):
@@ -517,4 +537,4 @@ def _():
         @tf.function
         def step(self, images): updated(net, images, yt)
     fit(net, callbacks=[More()])
-Path("names.json").write_text(json.dumps(names))
+Path("names.json").write_text(json.dumps([names, problems]))
