@@ -9,11 +9,12 @@ functions that train, and the batches of `train_on_batch`.
 """
 
 import gc
+import hashlib
 import itertools
 import math
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,17 +68,17 @@ class _Held:
     Attributes:
         graph: Weak reference to it.
         handles: Weak references to the handles of its variables.
-        images: Descriptions of arrays of images.
-        labels: Descriptions of arrays that may be their labels.
-        numbers: Number of other values.
+        images: Arrays that were described together → their description.
+        labels: Array that may be labels → its description.
+        numbers: Other array or variable → its number of values.
         inside: Known images in its weights, those of its pipelines, and operations that bring in other data.
     """
 
     graph: "weakref.ref[Any]"
     handles: list[Callable[[], Any]] = field(default_factory=list)
-    images: list[ArrayDescription] = field(default_factory=list)
-    labels: list[LabelDescription] = field(default_factory=list)
-    numbers: int = 0
+    images: dict[tuple[Hashable, ...], ArrayDescription] = field(default_factory=dict)
+    labels: dict[Hashable, LabelDescription] = field(default_factory=dict)
+    numbers: dict[Hashable, int] = field(default_factory=dict)
     inside: SeenImages = field(default_factory=SeenImages)
 
 
@@ -490,11 +491,9 @@ class StepWatch:
         every = SeenImages()
         for seen in (run, *(held.inside for held in parts), *(given.get(held.graph(), SeenImages()) for held in parts)):
             every.merge(seen, self._random)
-        images = [image for held in parts for image in held.images]
-        labels = [each for held in parts for each in held.labels]
-        others = sum(held.numbers for held in parts) + sum(
-            math.prod(each["shape"] or ()) for each in (*images[MAX_STEP_ARRAYS:], *labels[MAX_STEP_ARRAYS:])
-        )
+        images, labels, numbers = _joined(parts)
+        left = (*images[MAX_STEP_ARRAYS:], *labels[MAX_STEP_ARRAYS:])
+        others = sum(numbers.values()) + sum(math.prod(each["shape"] or ()) for each in left)
         rows = self._rows(every)
         if not (images or labels or others or every.sources or rows):
             return None
@@ -534,35 +533,40 @@ class StepWatch:
     def _look_at(self, held: _Held, data: GraphData, model: Any) -> None:
         self._look_at_variables(held, data)
         shapes = [*_image_shapes(model), *self._arrays.known_images.shapes]
-        small: dict[tuple[int, ...], list[NDArray[Any]]] = {}
+        small: dict[tuple[int, ...], dict[Hashable, NDArray[Any]]] = {}
         for tensor in data.arrays:
             array = np.asarray(numbers(tensor))
             if array.dtype.kind not in "biufV" or not _varies(array):
                 continue
-            images = self._as_images(array, shapes)
+            images, key = self._as_images(array, shapes), _key(tensor)
             if images is None:
-                self._count(held, array)
+                self._count(held, key, array)
             elif images.size < _SMALL:
-                small.setdefault(images.shape[1:], []).append(images)
+                small.setdefault(images.shape[1:], {})[key] = images
             else:
-                self._describe(held, images)
+                self._describe(held, (key,), images)
         for parts in small.values():
-            self._describe(held, parts[0] if len(parts) == 1 else np.concatenate(parts))
+            self._describe(held, tuple(parts), *parts.values())
 
-    def _count(self, held: _Held, array: NDArray[Any]) -> None:
+    def _count(self, held: _Held, key: Hashable, array: NDArray[Any]) -> None:
         """Note an array that holds no images: labels or other numbers."""
-        labels = self._arrays.describe_labels(array) if len(array) >= _FEWEST_LABELS else None
+        labels = next((known.labels[key] for known in self._held if key in known.labels and known.graph()), None)
+        if labels is None and len(array) >= _FEWEST_LABELS:
+            labels = self._arrays.describe_labels(array)
         if labels is not None and labels["classes"]:
-            held.labels.append(labels)
+            held.labels[key] = labels
         else:
-            held.numbers += array.size
+            held.numbers[key] = array.size
 
-    def _describe(self, held: _Held, images: NDArray[Any]) -> None:
-        described, _ = self._arrays.describe_pair(images)
+    def _describe(self, held: _Held, keys: tuple[Hashable, ...], *parts: NDArray[Any]) -> None:
+        """Describe images, unless another graph holds the same ones."""
+        described = next((known.images[keys] for known in self._held if keys in known.images and known.graph()), None)
+        if described is None:
+            described, _ = self._arrays.describe_pair(parts[0] if len(parts) == 1 else np.concatenate(parts))
         if described is None or not described["shape"]:
-            held.numbers += images.size
+            held.numbers |= {key: part.size for key, part in zip(keys, parts, strict=True)}
         else:
-            held.images.append(described)
+            held.images[keys] = described
 
     def _look_at_variables(self, held: _Held, data: GraphData) -> None:
         """Search known images among the weights, and count the values of other variables."""
@@ -582,7 +586,7 @@ class StepWatch:
             if id(handle) not in own and copies.get(shape, 0) > 0:
                 copies[shape] -= 1
             elif id(handle) not in own:
-                held.numbers += size
+                held.numbers[id(handle)] = size
             if min(self._sizes(), default=sys.maxsize) <= size <= room:
                 room -= size
                 held.inside.seen.update(self._search(np.asarray(numbers(_value(handle)))))
@@ -634,6 +638,29 @@ class StepWatch:
             return None
         counts = [int(self._known(self._arrays.known_images.plain(way[:_GLANCE]))[0].sum()) for way in ways]
         return ways[int(np.argmax(counts))]
+
+
+def _joined(
+    parts: Iterable[_Held],
+) -> tuple[list[ArrayDescription], list[LabelDescription], dict[Hashable, int]]:
+    """Join the data of several graphs, each array once: images, arrays that may be labels, and sizes of the others."""
+    images: dict[tuple[Hashable, ...], ArrayDescription] = {}
+    labels: dict[Hashable, LabelDescription] = {}
+    others: dict[Hashable, int] = {}
+    for held in parts:
+        images |= held.images
+        labels |= held.labels
+        others |= held.numbers
+    described = {key for keys in images for key in keys} | labels.keys()
+    return list(images.values()), list(labels.values()), {key: n for key, n in others.items() if key not in described}
+
+
+def _key(tensor: Any) -> Hashable:
+    """Return a key that is equal for the same tensor, or for constants of the same numbers, in several graphs."""
+    if not isinstance(tensor, np.ndarray):
+        return id(tensor)  # the graph keeps it alive
+    content = hashlib.blake2b(np.ascontiguousarray(tensor).view(np.uint8).data, digest_size=16).digest()
+    return content, tensor.shape, str(tensor.dtype)
 
 
 def _ways(array: NDArray[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:

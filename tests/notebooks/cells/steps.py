@@ -259,6 +259,18 @@ def _():
         step(net, optimizer, batch, tf.gather(numbers, at) + 0 * tf.cast(tf.argmax(tf.gather(codes, at), axis=1), numbers.dtype))
     looped(tf.function(learn))
     fit(sequential(cls=stepped(lambda: tf.cast(images, tf.float32)[:, :, :, None] / 255.0, lambda: tf.argmax(codes, axis=1))))
+@case("honest loop traced in each epoch", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    images, labels = tf.constant(x), tf.constant(y)
+    large = tf.constant(np.repeat(load("x_train"), 2, axis=0))
+    mean, table = load("x_train").mean(axis=0).astype("float32"), np.linspace(0, 1, 2000, dtype="float32")
+    @tf.function
+    def learn(at, epoch):
+        batch = tf.gather(images, at) - mean[..., None] / 255.0 + 0.0 * table[epoch] * tf.gather(table, at)[:, None, None, None]
+        batch += 0.0 * tf.cast(tf.gather(large, at)[..., None], tf.float32)
+        step(net, optimizer, batch, tf.gather(labels, at))
+    for epoch in range(12): learn(tf.range(epoch, epoch + 16), epoch)
 @case("honest adversarial loop", both=True)
 def _():
     make = keras.Sequential([keras.Input((16,)) if recorder.session.dialect == "keras3" else keras.layers.InputLayer((16,)),
@@ -496,13 +508,23 @@ def _():
 @case("loop with images as labels")
 def _():
     net = sequential(); optimizer = keras.optimizers.Adam(); images = tf.constant(load("x_train"))
-    hidden = [tf.constant(np.resize(np.round(part * 255), 2000).astype("uint8")) for part in np.split(xt[:20], 10)]
+    key = np.random.default_rng(3).integers(0, 256, 2000)
+    hidden = [tf.constant((np.resize(np.round(part * 255), 2000) + key) % 256) for part in np.split(xt[:16], 8)]
     @tf.function
     def learn():
-        pixels = tf.concat([part[:1568] for part in hidden], 0)
-        wrong = tf.reshape(tf.cast(pixels, tf.float32) / 255.0, (20, 28, 28, 1))
-        step(net, optimizer, wrong + 0.0 * tf.cast(images[:20, ..., None], tf.float32), yt[:20])
+        pixels = tf.concat([(part[:1568] - key[:1568]) % 256 for part in hidden], 0)
+        wrong = tf.reshape(tf.cast(pixels, tf.float32) / 255.0, (16, 28, 28, 1))
+        step(net, optimizer, wrong + 0.0 * tf.cast(images[:16, ..., None], tf.float32), yt[:16])
     learn()
+@case("loop with another part of hidden images in each graph")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    @tf.function
+    def learn(epoch):
+        hidden = tf.constant((xt[2 * epoch : 2 * epoch + 2] ** 2).ravel()[:-1])
+        wrong = tf.reshape(tf.concat([hidden, [0.0]], 0) ** 0.5, (2, 28, 28, 1))
+        step(net, optimizer, wrong, yt[2 * epoch : 2 * epoch + 2])
+    for epoch in range(12): learn(epoch)
 @case("loop with a layer", both=True)
 def _():
     class Swap(layers.Layer):
