@@ -174,7 +174,7 @@ class TrainingLog:
             self._add_batches(training, event["x"], event["y"], event["batch_size"])
 
     def _images(self, training: _Training, event: FitEnd) -> KnownArray | None:
-        """Return the images that a training was given; those of a loop are known only at its end."""
+        """Return the images that a training was given; for a loop, they are known only at its end."""
         start: FitStart = training.start
         return self._book.training_array(event["x"] if training.kind == "custom_loop" else start["x"])
 
