@@ -3,9 +3,9 @@
 A student's own `train_step`, layer, loss or callback can use other images than those passed to `fit`, and a loop of the
 student's own is passed none. The graph of a step shows all its data: captured tensors, constants, variables and
 pipelines. Operations that bring in data from elsewhere, such as a Python function, are listed by name. In eager steps,
-the inputs of layers under a `GradientTape` are compared with the known data sets. In a loop, they count once the tape's
-gradient is that of a model's weights, so that pictures of what a layer sees are no training. So do the arguments of
-functions that train, and the batches of `train_on_batch`.
+the inputs of layers under a `GradientTape` are compared with the known data sets. In a loop, they count once a
+model's weights change by the tape's gradient, so that pictures of what a layer sees are no training. So do the
+arguments of functions that train, and the batches of `train_on_batch`.
 """
 
 import gc
@@ -38,6 +38,7 @@ from ..record.events import (
 from .model_book import ModelBook
 from .ration import Ration
 from .seen_images import SeenImages
+from .taken import TakenGradients, flat, weak
 
 __all__ = ["StepWatch"]
 
@@ -106,6 +107,7 @@ class StepWatch:
         self._tapes: weakref.WeakKeyDictionary[Any, SeenImages] = weakref.WeakKeyDictionary()
         self._open: list[Any] = []
         self._last: SeenImages | None = None
+        self._taken = TakenGradients(self._random)
         self._loops: dict[int, tuple[weakref.ref[Any], SeenImages]] = {}
         self._given: weakref.WeakKeyDictionary[Any, SeenImages] = weakref.WeakKeyDictionary()
         self._iterators: list[weakref.ref[Any]] = []
@@ -142,7 +144,7 @@ class StepWatch:
         if self._watches():
             self._guard.quietly(self._trace)
         if not self._running and not self._guard.busy:
-            self._guard.quietly(self._note_gradient, tape)
+            self._guard.quietly(self._note_gradient, tape, args[1] if len(args) > 1 else kwargs.get("sources"))
         return original(tape, *args, **kwargs)
 
     def apply(self, original: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -170,7 +172,13 @@ class StepWatch:
         __tracebackhide__ = True
         if not self._guard.busy and self._is_of_interest(function.graph, inputs):
             self._guard.quietly(self._run, function.graph, list(inputs))
-        return original(function, inputs, *args, **kwargs)
+        steps = not self._guard.busy and function.graph in self._given and outermost() is None
+        if not steps or not (waiting := self._taken.waiting()):
+            return original(function, inputs, *args, **kwargs)
+        self._guard.quietly(self._before_steps, waiting)
+        result = original(function, inputs, *args, **kwargs)
+        self._guard.quietly(self._after_steps, waiting)
+        return result
 
     def iterate(self, original: Any, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap `tf.data.Dataset.__iter__`."""
@@ -194,8 +202,30 @@ class StepWatch:
         given = self._given.get(graph)
         return bool(self._open) or (given is not None and (given.takes_data or self._ration.allows()))
 
-    def _note_gradient(self, tape: Any) -> None:
-        self._last = self._tapes.get(tape)
+    def _note_gradient(self, tape: Any, sources: Any) -> None:
+        """Note the last gradient that may be one of weights, unlike those for pictures of what a layer sees."""
+        of_weights = outermost() is None and self._may_be_weights(list(flat(sources)))
+        self._last = self._tapes.get(tape) if of_weights else None
+
+    def _may_be_weights(self, sources: list[Any]) -> bool:
+        """Whether one of the sources of a gradient is a variable, a vector, or a tensor with the shape of a weight."""
+        if any(hasattr(each, "assign") or len(getattr(each, "shape", ())) < 2 for each in sources):  # noqa: PLR2004 - rows, numbers
+            return True
+        shapes = {tuple(each.shape) for each in sources}
+        return any(tuple(weight.shape) in shapes for _, model in self._book.alive() for weight in weights_of(model))
+
+    def _before_steps(self, models: Iterable[Any]) -> None:
+        with self._ration.spend():
+            for model in models:
+                self._merge(model, self._taken.of_change(model))
+
+    def _after_steps(self, models: Iterable[Any]) -> None:
+        """Compare later weights with those after steps in a graph, now and then."""
+        self._taken.look_away()
+        if self._ration.allows():
+            with self._ration.spend():
+                for model in models:
+                    self._taken.look_again(model)
 
     def _note_iterator(self, iterator: Any) -> None:
         self._iterators = [known for known in self._iterators if known() is not None]
@@ -312,10 +342,42 @@ class StepWatch:
         """
         if self._trace() or self._last is None or id(model) in self._last.users:
             return
-        for graph in self._last.graphs:
-            self._note_fresh(graph)
-        self._loop(model).merge(self._last, self._random)
+        self._merge(model, [self._last])
         self._last.users.add(id(model))
+
+    def took(self, model: Any, tape: Any, gradients: Any) -> None:
+        """Note that the student's code takes gradients of a model's weights.
+
+        Args:
+            model: The model.
+            tape: The tape.
+            gradients: The gradients.
+        """
+        if not self._trace():
+            self._merge(model, self._taken.of_change(model))
+            self._taken.add(model, tape, self._last, gradients)
+            self._last = None
+
+    def stepping(self, model: Any, gradients: Any) -> None:
+        """Note that the student's code makes a step of an optimizer, or traces one.
+
+        Args:
+            model: The model whose weights change.
+            gradients: The gradients that the optimizer gets; none in `train_on_batch`.
+        """
+        self.learned(model)
+        if outermost() is None:
+            self._merge(model, self._taken.of_step(model, gradients))
+
+    def stepped(self, model: Any) -> None:
+        """Note that an optimizer or another part of Keras changed the weights of a model."""
+        self._taken.look_again(model)
+
+    def _merge(self, model: Any, used: Iterable[SeenImages]) -> None:
+        for seen in used:
+            for graph in seen.graphs:
+                self._note_fresh(graph)
+            self._loop(model).merge(seen, self._random)
 
     def _loop(self, model: Any) -> SeenImages:
         """Return what the loops of this cell used for a model."""
@@ -441,6 +503,7 @@ class StepWatch:
         self._look_at_fresh()
         self._held = [held for held in self._held if held.graph() is not None]
         self._last = None
+        self._taken.cell_ended()
         self._loops.clear()
         self._ration.cell_ended()
         for graph in list(self._given):
@@ -468,6 +531,7 @@ class StepWatch:
             None if the recorder saw none.
         """
         with outside_graphs():
+            self._merge(model, self._taken.of_change(model))
             return self._described(model, self._loop(model), self._given)
 
     def _described(self, model: Any, run: SeenImages, given: Mapping[Any, SeenImages]) -> StepDescription | None:
@@ -522,7 +586,7 @@ class StepWatch:
         self._held.append(held)
         try:
             data = read_graph(graph)
-            held.handles = [_weak(handle) for handle in data.handles]
+            held.handles = [weak(handle) for handle in data.handles]
             held.inside.sources |= data.sources
             for tensor in data.pipelines:
                 self._see_pipeline(tensor, held.inside)
@@ -699,13 +763,6 @@ def _variable(handle: Any) -> tuple[tuple[int, ...], Any]:
 def _value(handle: Any) -> Any:
     """Return the values of a variable."""
     return sys.modules["tensorflow"].raw_ops.ReadVariableOp(resource=handle, dtype=_variable(handle)[1])
-
-
-def _weak(handle: Any) -> Callable[[], Any]:
-    try:
-        return weakref.ref(handle)
-    except TypeError:
-        return lambda: handle
 
 
 def _is_taped() -> bool:

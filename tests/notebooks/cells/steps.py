@@ -60,6 +60,10 @@ def updated(model, images, labels):
     with tf.GradientTape() as tape: value = loss(labels, model(images, training=True))
     for weight, slope in zip(model.trainable_variables, tape.gradient(value, model.trainable_variables)): weight.assign_sub(0.1 * slope)
 
+def slopes(model, images, labels):
+    with tf.GradientTape() as tape: value = loss(labels, model(images, training=True))
+    return tape.gradient(value, model.trainable_variables)
+
 def gradient_of(model, images):
     with tf.GradientTape() as tape: tape.watch(images); best = tf.reduce_max(model(images), axis=1)
     return tape.gradient(best, images)
@@ -271,6 +275,37 @@ def _():
         batch += 0.0 * tf.cast(tf.gather(large, at)[..., None], tf.float32)
         step(net, optimizer, batch, tf.gather(labels, at))
     for epoch in range(12): learn(tf.range(epoch, epoch + 16), epoch)
+@case("honest maps of test images before steps", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); conv = keras.Model(net.inputs, [net.layers[0].output, net.layers[-1].output])
+    learn = tf.function(lambda a, b: slopes(net, a, b))
+    for at in range(2):
+        gradient_of(net, constant)
+        with tf.GradientTape() as tape: maps, p = conv(constant); best = tf.reduce_max(p, axis=1)
+        tape.gradient(best, maps)
+        optimizer.apply_gradients(zip(learn(x, y), net.trainable_variables))
+@case("honest gradients of test images", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); learn = tf.function(lambda a, b: step(net, optimizer, a, b))
+    for at in range(2):
+        for at in range(0, 64, 16):
+            found = slopes(net, x[at : at + 16], y[at : at + 16])
+            optimizer.apply_gradients(zip(found, net.trainable_variables))
+            found, _ = tf.clip_by_global_norm(slopes(net, x[at : at + 16], y[at : at + 16]), 0.01)
+            optimizer.apply_gradients(zip(found, net.trainable_variables))
+            found = [tf.clip_by_value(slope, -0.01, 0.01) for slope in slopes(net, x[at : at + 16], y[at : at + 16])]
+            optimizer.apply_gradients(zip(found, net.trainable_variables))
+        float(tf.linalg.global_norm(slopes(net, xt, yt)))
+    float(tf.linalg.global_norm(slopes(net, xt, yt)))
+    for at in range(2): learn(x, y)
+    slopes(net, xt, yt)
+@case("honest loop with sparse gradients", both=True)
+def _():
+    net = keras.Sequential([keras.Input((20,)), layers.Embedding(2000, 32), layers.GlobalAveragePooling1D(), layers.Dense(2, activation="softmax")])
+    optimizer, places, kinds = keras.optimizers.Adam(), np.arange(640).reshape(32, 20), np.arange(32) % 2
+    slopes(net, places, kinds); step(net, optimizer, places, kinds)
+    found, _ = tf.clip_by_global_norm(slopes(net, places, kinds), 0.1)
+    optimizer.apply_gradients(zip(found, net.trainable_variables))
 @case("honest adversarial loop", both=True)
 def _():
     make = keras.Sequential([keras.Input((16,)) if recorder.session.dialect == "keras3" else keras.layers.InputLayer((16,)),
@@ -496,7 +531,8 @@ def _():
 def _():
     net, other = sequential(), sequential(); optimizer = keras.optimizers.Adam()
     with tf.GradientTape(persistent=True) as tape: value = loss(yt, net(xt, training=True)) + loss(yt, other(xt))
-    tape.gradient(value, other.trainable_variables); step(other, keras.optimizers.Adam(), x, y)
+    keras.optimizers.Adam().apply_gradients(zip(tape.gradient(value, other.trainable_variables), other.trainable_variables))
+    step(other, keras.optimizers.Adam(), x, y)
     optimizer.apply_gradients(zip(tape.gradient(value, net.trainable_variables), net.trainable_variables))
 @case("loop with another encoding")
 def _():
@@ -525,6 +561,46 @@ def _():
         wrong = tf.reshape(tf.concat([hidden, [0.0]], 0) ** 0.5, (2, 28, 28, 1))
         step(net, optimizer, wrong, yt[2 * epoch : 2 * epoch + 2])
     for epoch in range(12): learn(epoch)
+@case("loop with gradients of copies of weights")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); copies = [tf.convert_to_tensor(weight) for weight in net.trainable_variables]
+    with tf.GradientTape() as tape:
+        tape.watch(copies); value = loss(yt, net.stateless_call(copies, net.non_trainable_variables, xt, training=True)[0])
+    optimizer.apply_gradients(zip(tape.gradient(value, copies), net.trainable_variables))
+@case("loop with sums of gradients", both=True)
+def _():
+    def both(net, optimizer):
+        wrong, right = slopes(net, xt, yt), slopes(net, x, y)
+        optimizer.apply_gradients(zip([a + b for a, b in zip(wrong, right)], net.trainable_variables))
+    looped(both, 1)
+@case("loop with gradients used later", both=True)
+def _():
+    def both(net, optimizer):
+        wrong = slopes(net, xt, yt)
+        optimizer.apply_gradients(zip(slopes(net, x, y), net.trainable_variables))
+        optimizer.apply_gradients(zip(wrong, net.trainable_variables))
+    looped(both, 1)
+@case("loop with clipped gradients used later", both=True)
+def _():
+    def both(net, optimizer):
+        wrong = slopes(net, xt, yt)
+        for _ in range(10): optimizer.apply_gradients(zip(slopes(net, x, y), net.trainable_variables))
+        optimizer.apply_gradients(zip([tf.clip_by_norm(slope, 1.0) for slope in wrong], net.trainable_variables))
+    looped(both, 1)
+@case("loop without an optimizer between steps", both=True)
+def _():
+    def both(net, optimizer): updated(net, xt, yt); step(net, optimizer, x, y)
+    looped(both, 1)
+@case("loop without an optimizer after steps", both=True)
+def _():
+    def both(net, optimizer): step(net, optimizer, x, y); updated(net, xt, yt)
+    looped(both, 1)
+@case("loop with gradients used by hand later", both=True)
+def _():
+    def both(net, optimizer):
+        wrong = slopes(net, xt, yt); step(net, optimizer, x, y)
+        for weight, slope in zip(net.trainable_variables, wrong): weight.assign_sub(0.1 * slope)
+    looped(both, 1)
 @case("loop with a layer", both=True)
 def _():
     class Swap(layers.Layer):
