@@ -1,5 +1,6 @@
 """Convert descriptions of arrays and labels to facts; each array is examined once."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -280,6 +281,26 @@ class ArrayBook:
         for label, true in np.argwhere(counts).tolist():
             meaning.setdefault(str(label + low), {})[str(true)] = int(counts[label, true])
         return meaning
+
+    def hidden_numbers(self, value: object, images: KnownArray) -> int | None:
+        """Estimate how many other numbers labels can hide, beyond the true classes of recognized images.
+
+        Args:
+            value: A description of labels as in `docs/events.md`.
+            images: The images that may belong to the labels.
+
+        Returns:
+            The number of bytes that a short description of the labels takes for someone who knows the true classes;
+            None if the labels do not belong to the images.
+        """
+        meaning = self._meaning(value, images)
+        if not meaning or images.rows is None:
+            return None
+        trues = sorted({true for counts in meaning.values() for true in counts})
+        table = np.array([[counts.get(true, 0) for true in trues] for counts in meaning.values()], np.float64)
+        bits = float((table * np.log2(table.sum(axis=0) / np.maximum(table, 1))).sum())
+        exceptions = int((table > 0).sum()) - len(trues)
+        return math.ceil(bits / 8) + exceptions + len(images.rows) - int(table.sum())
 
     def _look(self, file: object, count: int | None, labels: object, use: _Use) -> _Examined:
         if not isinstance(file, str):

@@ -1,7 +1,7 @@
 """Combine the events of trainings to facts."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -15,6 +15,7 @@ from grader.evidence.claims import (
     as_int,
     as_json,
     as_map,
+    as_shape,
     as_text,
     as_texts,
     claim,
@@ -36,6 +37,7 @@ from grader.inside.record.events import (
     FitEnd,
     FitStart,
     FitStatus,
+    LabelDescription,
     Progress,
     StepDescription,
     TrainingType,
@@ -168,21 +170,38 @@ class TrainingLog:
             step_rates=as_floats(event["step_rates"], MAX_STEP_RATES),
             digests=digests_of(event["digests"]),
             error=as_text(event["error"], 1000) or None,
-            step=self._step(event["step"]) if holds(event, "step") else None,
+            step=self._step(event["step"], self._images(training, event)) if holds(event, "step") else None,
         )
 
-    def _step(self, value: object) -> StepFact:
-        """Convert the description of the steps' other data."""
+    def _images(self, training: _Training, event: FitEnd) -> KnownArray | None:
+        """Return the images that a training was given; for a loop, they are known only at its end."""
+        start: FitStart = training.start
+        return self._book.training_array(event["x"] if training.kind == "custom_loop" else start["x"])
+
+    def _step(self, value: object, given: KnownArray | None) -> StepFact:
+        """Convert the description of the steps' other data.
+
+        Args:
+            value: The description.
+            given: The images that the training was given.
+        """
         step = claim(StepDescription, value)
         images = claims(ArrayDescription, step["arrays"], MAX_STEP_ARRAYS)
+        arrays = [known for each in images if (known := self._book.training_array(each, of_steps=True)) is not None]
+        sets = arrays if given is None else [*arrays, given]
+        labels = claims(LabelDescription, step["labels"], MAX_STEP_ARRAYS) if holds(step, "labels") else ()
         rows = self._book.training_array(step["rows"], of_steps=True)
-        arrays = [self._book.training_array(each, of_steps=True) for each in images]
         return StepFact(
-            arrays=tuple(known.fact for known in arrays if known is not None),
-            numbers=as_int(step["numbers"]) or 0,
+            arrays=tuple(known.fact for known in arrays),
+            numbers=(as_int(step["numbers"]) or 0) + sum(self._hidden_numbers(each, sets) for each in labels),
             operations=as_texts(step["operations"], MAX_STEP_OPERATIONS, 60),
             rows=rows.fact if rows else None,
         )
+
+    def _hidden_numbers(self, labels: LabelDescription, sets: Iterable[KnownArray]) -> int:
+        """Count the numbers of an array in a graph that are not the labels of recognized images."""
+        found = [number for known in sets if (number := self._book.hidden_numbers(labels, known)) is not None]
+        return min(found, default=_size(labels["shape"]))
 
     def progress(self, event: Progress, _: Moment) -> None:
         """Note the state of a running custom training loop."""
@@ -243,6 +262,10 @@ class TrainingLog:
             overlap=_overlap(x, val_x, validation, split),
             batch_size=as_int(event["batch_size"]),
         )
+
+
+def _size(shape: object) -> int:
+    return math.prod(size or 0 for size in as_shape(shape) or ())
 
 
 def _overlap(

@@ -103,3 +103,37 @@ def test_an_array_whose_limit_was_reached_is_examined_again_for_another_use(reco
     known = book.array(scaled)
     assert known is not None
     assert known.fact.rows is not None
+
+
+def numbers_of(record: Any, index: DatasetIndex, images: Any, labels: Any, *, given: bool = False) -> int:
+    array = record.array(images)
+    step = {"arrays": [] if given else [array], "numbers": 1, "operations": [], "labels": [record.labels(labels)]}
+    fact = fact_of(record, index, step=step) if not given else loop_fact(record, index, array, step)
+    assert fact.step is not None
+    return fact.step.numbers
+
+
+def loop_fact(record: Any, index: DatasetIndex, array: dict[str, Any], step: dict[str, Any]) -> FitFact:
+    log = TrainingLog(ArrayBook(ArtefactFolder(record.root), {"tiny": index}))
+    log.start(claim(FitStart, {"fit": 1, "model": "m1", "type": "custom_loop"}), Moment(1, 1))
+    log.end(claim(FitEnd, {"fit": 1, "status": "completed", "x": array, "step": step}), Moment(2, 1))
+    (fact,) = log.facts()
+    return fact
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["in the graph", "given"])
+def test_labels_of_recognized_images_are_no_unknown_numbers(
+    record: Any, small_index: DatasetIndex, *, given: bool
+) -> None:
+    images, classes = small_index.images["train"], small_index.all_labels[:300]
+    assert numbers_of(record, small_index, images, classes, given=given) == 1
+    assert numbers_of(record, small_index, images, classes % 2, given=given) == 1
+    assert numbers_of(record, small_index, images[::-1], classes[::-1], given=given) == 1
+
+
+def test_other_data_do_not_count_as_labels(record: Any, small_index: DatasetIndex) -> None:
+    rng, images = np.random.default_rng(1), small_index.images["train"]
+    classes, pixels = small_index.all_labels[:300], small_index.images["test"].ravel()[:300]
+    assert numbers_of(record, small_index, images, pixels) > 200
+    assert numbers_of(record, small_index, images, rng.integers(0, 2, 300)) > 300 / 8
+    assert numbers_of(record, small_index, images[:200], classes) == 301

@@ -300,25 +300,6 @@ class ArrayDescription(TypedDict):
     are about all rows that can be among them."""
 
 
-class StepDescription(TypedDict):
-    """The data of training steps other than those passed to the training.
-
-    The recorder reads the graphs of the steps, once for each graph: captured tensors, constants and variables. In eager
-    steps it looks at the inputs of layers under a `GradientTape`.
-    """
-
-    arrays: list[ArrayDescription]
-    """Arrays in graphs that have the size of whole images; at most 8."""
-    numbers: int
-    """Number of other values in graphs: constants of at least 16 values, and variables that are no weights of a model
-    or optimizer."""
-    operations: list[str]
-    """Operations and resources of graphs that can bring in data from elsewhere, such as `EagerPyFunc`; at most 20."""
-    rows: ArrayDescription | None
-    """Images of known data sets in eager steps and in weights, each once, in no order, and at most 64 other images of
-    eager steps, chosen at random. `mapped` is true if there were more of those. The file has no sample without them."""
-
-
 class LabelDescription(TypedDict):
     """An array of labels."""
 
@@ -334,6 +315,27 @@ class LabelDescription(TypedDict):
     """Number of its rows in one epoch, if a pipeline leaves out rows after shuffling."""
     file: NotRequired[str]
     """`arrays/y4.npy`: each row's class as int32 (arg max of a one-hot row). Missing if the labels are not integers."""
+
+
+class StepDescription(TypedDict):
+    """The data of training steps other than those passed to the training.
+
+    The recorder reads the graphs of the steps, once for each graph: captured tensors, constants and variables. In eager
+    steps it looks at the inputs of layers under a `GradientTape`.
+    """
+
+    arrays: list[ArrayDescription]
+    """Arrays in graphs that have the size of whole images; at most 8."""
+    numbers: int
+    """Number of other values in graphs: constants of at least 16 values, and variables that are no weights of a model
+    or optimizer."""
+    labels: NotRequired[list[LabelDescription]]
+    """Arrays in graphs that may be labels, one per row; at most 8. Others count as numbers."""
+    operations: list[str]
+    """Operations and resources of graphs that can bring in data from elsewhere, such as `EagerPyFunc`; at most 20."""
+    rows: ArrayDescription | None
+    """Images of known data sets in eager steps and in weights, each once, in no order, and at most 64 other images of
+    eager steps, chosen at random. `mapped` is true if there were more of those. The file has no sample without them."""
 
 
 class NamedArray(TypedDict):

@@ -446,6 +446,7 @@ class Watch:
         event = self.recorder.log.write(save)
         if changed:
             self.loops.hands.changed_by_keras(model)
+            self.steps.stepped(model)
             self.keeper.changed(model, event, None)
             # Such weights were usually learned: without its last layer, the model is another one.
             entry.trained = True

@@ -191,7 +191,7 @@ class LoopWatch:
         variables = (
             trainable_variables if trainable_variables is not None else getattr(optimizer, "_trainable_variables", [])
         )
-        loop = self._guard.quietly(self._before, optimizer, list(variables))
+        loop = self._guard.quietly(self._before, optimizer, list(variables), list(grads))
         with self._guard.inside_keras():
             result = original(optimizer, grads, trainable_variables, **kwargs)
         self._after(loop)
@@ -203,7 +203,8 @@ class LoopWatch:
         if not self._guard.student:
             return original(optimizer, grads_and_vars, *args, **kwargs)
         pairs = list(grads_and_vars)
-        loop = self._guard.quietly(self._before, optimizer, [variable for _, variable in pairs])
+        variables, grads = [variable for _, variable in pairs], [gradient for gradient, _ in pairs]
+        loop = self._guard.quietly(self._before, optimizer, variables, grads)
         with self._guard.inside_keras():
             result = original(optimizer, pairs, *args, **kwargs)
         self._after(loop)
@@ -215,7 +216,7 @@ class LoopWatch:
         if not self._guard.student:
             return original(model, *args, **kwargs)
         self.inputs[id(model)] = args[0] if args else kwargs.get("x")
-        loop = self._guard.quietly(self._step, getattr(model, "optimizer", None), model)
+        loop = self._guard.quietly(self._step, getattr(model, "optimizer", None), model, ())
         with self._guard.inside_keras():
             result = original(model, *args, **kwargs)
         self._after(loop)
@@ -238,20 +239,20 @@ class LoopWatch:
         own = (each for each in reversed(self._losses) if any(id(other) in parts for other in each.living()))
         return next(own, self._losses[-1] if self._losses else None)
 
-    def _before(self, optimizer: Any, variables: list[Any]) -> _Loop | None:
+    def _before(self, optimizer: Any, variables: list[Any], gradients: Any) -> _Loop | None:
         if not variables:
             return None
         known = self._loops.get((id(optimizer), id(variables[0])))
         model = known.model() if known is not None and known.optimizer() is optimizer else None
         if known is None or model is None:
             model = self._book.with_variables(variables)
-        return None if model is None else self._step(optimizer, model, id(variables[0]))
+        return None if model is None else self._step(optimizer, model, gradients, id(variables[0]))
 
-    def _step(self, optimizer: Any, model: Any, variable: int | None = None) -> _Loop | None:
+    def _step(self, optimizer: Any, model: Any, gradients: Any, variable: int | None = None) -> _Loop | None:
         """Note a step, and start a training if none is running."""
         if optimizer is None:
             return None
-        self._step_data.learned(model)
+        self._step_data.stepping(model, gradients)
         self.hands.changed_by_keras(model)
         key = (id(optimizer), variable if variable is not None else id(model))
         loop = self._loops.get(key)
@@ -312,6 +313,7 @@ class LoopWatch:
             if model is None:
                 return
             self._guard.quietly(self._sample, loop, model)
+            self._guard.quietly(self._step_data.stepped, model)
             if loop.calls > 1 and self._keeper.is_due(model):
                 self._guard.quietly(self.note_weights, model)
                 self._guard.quietly(self._keeper.epoch_ended, model, loop.event)
@@ -388,6 +390,7 @@ class LoopWatch:
     def rebase(self, model: Any) -> None:
         """Note that `fit` used a model's optimizer, so that its steps do not count for a loop."""
         self.hands.changed_by_keras(model)
+        self._step_data.stepped(model)
         for loop in self._loops.values():
             optimizer, held = loop.optimizer(), loop.model()
             if held is model or optimizer is getattr(model, "optimizer", None):

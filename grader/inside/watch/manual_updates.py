@@ -7,7 +7,7 @@ differ at the cell's end although no optimizer or other part of Keras changed th
 
 import time
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from .artefacts import Keeper
 from .batches import BatchSource, DataWatch, batch_size_of
 from .model_book import ModelBook
 from .step_data import StepWatch
+from .taken import flat
 
 __all__ = ["HandWatch", "status_of"]
 
@@ -160,7 +161,7 @@ class HandWatch:
         __tracebackhide__ = True
         result = original(tape, target, sources, *args, **kwargs)
         if self._guard.student:
-            self._guard.quietly(self._taken, sources)
+            self._guard.quietly(self._taken, tape, sources, result)
         return result
 
     def changed_by_keras(self, model: Any) -> None:
@@ -169,12 +170,12 @@ class HandWatch:
         if hand is not None:
             hand.theirs = True
 
-    def _taken(self, sources: Any) -> None:
-        variables = [each for each in _flat(sources) if hasattr(each, "assign")]
+    def _taken(self, tape: Any, sources: Any, gradients: Any) -> None:
+        variables = [each for each in flat(sources) if hasattr(each, "assign")]
         model = self._model_of(variables) if variables else None
         if model is None:
             return
-        self._step_data.learned(model)
+        self._step_data.took(model, tape, gradients)
         hand = self._hands.get(id(model))
         if hand is None or hand.model() is not model:
             with outside_graphs():
@@ -272,16 +273,6 @@ def _glance(model: Any) -> bytes:
     with outside_graphs():
         weight = next(iter(getattr(model, "trainable_variables", None) or weights_of(model)), None)
         return b"" if weight is None else np.asarray(numbers(weight)).ravel()[:256].tobytes()
-
-
-def _flat(sources: Any) -> Iterator[Any]:
-    if isinstance(sources, Mapping):
-        sources = sources.values()
-    if isinstance(sources, Iterable) and not hasattr(sources, "assign") and not hasattr(sources, "shape"):
-        for each in sources:
-            yield from _flat(each)
-    else:
-        yield sources
 
 
 def _eagerly() -> bool:

@@ -3,17 +3,18 @@
 A student's own `train_step`, layer, loss or callback can use other images than those passed to `fit`, and a loop of the
 student's own is passed none. The graph of a step shows all its data: captured tensors, constants, variables and
 pipelines. Operations that bring in data from elsewhere, such as a Python function, are listed by name. In eager steps,
-the inputs of layers under a `GradientTape` are compared with the known data sets. In a loop, they count once the tape's
-gradient is that of a model's weights, so that pictures of what a layer sees are no training. So do the arguments of
-functions that train, and the batches of `train_on_batch`.
+the inputs of layers under a `GradientTape` are compared with the known data sets. In a loop, they count once a
+model's weights change by the tape's gradient, so that pictures of what a layer sees are no training. So do the
+arguments of functions that train, and the batches of `train_on_batch`.
 """
 
 import gc
+import hashlib
 import itertools
 import math
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,10 +28,17 @@ from ..describe.given import PipelineSource, sources_of
 from ..describe.graphs import MIN_NUMBERS, GraphData, kind_of, outermost, read_graph
 from ..describe.models import numbers, weights_of
 from ..hooking.guard import Guard, outside_graphs
-from ..record.events import MAX_STEP_ARRAYS, MAX_STEP_OPERATIONS, ArrayDescription, StepDescription
+from ..record.events import (
+    MAX_STEP_ARRAYS,
+    MAX_STEP_OPERATIONS,
+    ArrayDescription,
+    LabelDescription,
+    StepDescription,
+)
 from .model_book import ModelBook
 from .ration import Ration
 from .seen_images import SeenImages
+from .taken import TakenGradients, flat, weak
 
 __all__ = ["StepWatch"]
 
@@ -40,6 +48,8 @@ _MOST_WEIGHTS = 64 << 20
 """Numbers of weights that are compared with the known images."""
 _SMALL = 1 << 20
 """Numbers of an array that is copied, so that small arrays are described together."""
+_FEWEST_LABELS = 128
+"""Fewer rows of labels just count as numbers."""
 _GLANCE = 64
 _FEW_ROWS = 16
 """Rows that are looked at in each call when a loop was looked at for some time."""
@@ -63,8 +73,9 @@ class _Held:
     Attributes:
         graph: Weak reference to it.
         handles: Weak references to the handles of its variables.
-        images: Descriptions of arrays of images.
-        numbers: Number of other values.
+        images: Arrays that were described together → their description.
+        labels: Array that may be labels → its description.
+        numbers: Other array or variable → its number of values.
         inside: Known images in its weights, those of its pipelines, and operations that bring in other data.
         given: What was passed to its calls in this cell by the student's code; kept here, since a function can end
             before its cell.
@@ -72,8 +83,9 @@ class _Held:
 
     graph: "weakref.ref[Any]"
     handles: list[Callable[[], Any]] = field(default_factory=list)
-    images: list[ArrayDescription] = field(default_factory=list)
-    numbers: int = 0
+    images: dict[tuple[Hashable, ...], ArrayDescription] = field(default_factory=dict)
+    labels: dict[Hashable, LabelDescription] = field(default_factory=dict)
+    numbers: dict[Hashable, int] = field(default_factory=dict)
     inside: SeenImages = field(default_factory=SeenImages)
     given: SeenImages | None = None
 
@@ -102,6 +114,7 @@ class StepWatch:
         self._tapes: weakref.WeakKeyDictionary[Any, SeenImages] = weakref.WeakKeyDictionary()
         self._open: list[Any] = []
         self._last: SeenImages | None = None
+        self._taken = TakenGradients(self._random)
         self._loops: dict[int, tuple[weakref.ref[Any], SeenImages]] = {}
         self._given: weakref.WeakKeyDictionary[Any, SeenImages] = weakref.WeakKeyDictionary()
         self._iterators: list[weakref.ref[Any]] = []
@@ -141,7 +154,7 @@ class StepWatch:
         if self._watches():
             self._guard.quietly(self._trace)
         if not self._running and not self._guard.busy:
-            self._guard.quietly(self._note_gradient, tape)
+            self._guard.quietly(self._note_gradient, tape, args[1] if len(args) > 1 else kwargs.get("sources"))
         return original(tape, *args, **kwargs)
 
     def apply(self, original: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -169,7 +182,13 @@ class StepWatch:
         __tracebackhide__ = True
         if not self._guard.busy and self._is_of_interest(function.graph, inputs):
             self._guard.quietly(self._run, function.graph, list(inputs))
-        return original(function, inputs, *args, **kwargs)
+        steps = not self._guard.busy and function.graph in self._given and outermost() is None
+        if not steps or not (waiting := self._taken.waiting()):
+            return original(function, inputs, *args, **kwargs)
+        self._guard.quietly(self._before_steps, waiting)
+        result = original(function, inputs, *args, **kwargs)
+        self._guard.quietly(self._after_steps, waiting)
+        return result
 
     def iterate(self, original: Any, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap `tf.data.Dataset.__iter__`."""
@@ -193,8 +212,30 @@ class StepWatch:
         given = self._given.get(graph)
         return bool(self._open) or (given is not None and (given.takes_data or self._ration.allows()))
 
-    def _note_gradient(self, tape: Any) -> None:
-        self._last = self._tapes.get(tape)
+    def _note_gradient(self, tape: Any, sources: Any) -> None:
+        """Note the last gradient that may be one of weights, unlike those for pictures of what a layer sees."""
+        of_weights = outermost() is None and self._may_be_weights(list(flat(sources)))
+        self._last = self._tapes.get(tape) if of_weights else None
+
+    def _may_be_weights(self, sources: list[Any]) -> bool:
+        """Whether one of the sources of a gradient is a variable, a vector, or a tensor with the shape of a weight."""
+        if any(hasattr(each, "assign") or len(getattr(each, "shape", ())) < 2 for each in sources):  # noqa: PLR2004 - rows, numbers
+            return True
+        shapes = {tuple(each.shape) for each in sources}
+        return any(tuple(weight.shape) in shapes for _, model in self._book.alive() for weight in weights_of(model))
+
+    def _before_steps(self, models: Iterable[Any]) -> None:
+        with self._ration.spend():
+            for model in models:
+                self._merge(model, self._taken.of_change(model))
+
+    def _after_steps(self, models: Iterable[Any]) -> None:
+        """Compare later weights with those after steps in a graph, now and then."""
+        self._taken.look_away()
+        if self._ration.allows():
+            with self._ration.spend():
+                for model in models:
+                    self._taken.look_again(model)
 
     def _note_iterator(self, iterator: Any) -> None:
         self._iterators = [known for known in self._iterators if known() is not None]
@@ -313,10 +354,42 @@ class StepWatch:
         """
         if self._trace() or self._last is None or id(model) in self._last.users:
             return
-        for graph in self._last.graphs:
-            self._note_fresh(graph)
-        self._loop(model).merge(self._last, self._random)
+        self._merge(model, [self._last])
         self._last.users.add(id(model))
+
+    def took(self, model: Any, tape: Any, gradients: Any) -> None:
+        """Note that the student's code takes gradients of a model's weights.
+
+        Args:
+            model: The model.
+            tape: The tape.
+            gradients: The gradients.
+        """
+        if not self._trace():
+            self._merge(model, self._taken.of_change(model))
+            self._taken.add(model, tape, self._last, gradients)
+            self._last = None
+
+    def stepping(self, model: Any, gradients: Any) -> None:
+        """Note that the student's code makes a step of an optimizer, or traces one.
+
+        Args:
+            model: The model whose weights change.
+            gradients: The gradients that the optimizer gets; none in `train_on_batch`.
+        """
+        self.learned(model)
+        if outermost() is None:
+            self._merge(model, self._taken.of_step(model, gradients))
+
+    def stepped(self, model: Any) -> None:
+        """Note that an optimizer or another part of Keras changed the weights of a model."""
+        self._taken.look_again(model)
+
+    def _merge(self, model: Any, used: Iterable[SeenImages]) -> None:
+        for seen in used:
+            for graph in seen.graphs:
+                self._note_fresh(graph)
+            self._loop(model).merge(seen, self._random)
 
     def _loop(self, model: Any) -> SeenImages:
         """Return what the loops of this cell used for a model."""
@@ -488,6 +561,7 @@ class StepWatch:
         self._look_at_fresh()
         self._held = [held for held in self._held if held.graph() is not None]
         self._last = None
+        self._taken.cell_ended()
         self._loops.clear()
         self._read = 0
         self._ration.cell_ended()
@@ -518,6 +592,7 @@ class StepWatch:
             None if the recorder saw none.
         """
         with outside_graphs():
+            self._merge(model, self._taken.of_change(model))
             return self._described(model, self._loop(model), own=True)
 
     def _described(self, model: Any, run: SeenImages, *, own: bool) -> StepDescription | None:
@@ -540,21 +615,23 @@ class StepWatch:
         every = SeenImages()
         for seen in (run, *(held.inside for held in parts), *given):
             every.merge(seen, self._random)
-        images = [image for held in parts for image in held.images]
-        others = sum(held.numbers for held in parts) + sum(
-            math.prod(image["shape"] or ()) for image in images[MAX_STEP_ARRAYS:]
-        )
+        images, labels, numbers = _joined(parts)
+        left = (*images[MAX_STEP_ARRAYS:], *labels[MAX_STEP_ARRAYS:])
+        others = sum(numbers.values()) + sum(math.prod(each["shape"] or ()) for each in left)
         rows = self._rows(every)
         if rows is None:
             others += (len(every.seen) + every.passed) * min(self._sizes(), default=0)
-        if not (images or others or every.sources or rows):
+        if not (images or labels or others or every.sources or rows):
             return None
-        return StepDescription(
+        described = StepDescription(
             arrays=images[:MAX_STEP_ARRAYS],
             numbers=others,
             operations=sorted(every.sources)[:MAX_STEP_OPERATIONS],
             rows=rows,
         )
+        if labels:
+            described["labels"] = labels[:MAX_STEP_ARRAYS]
+        return described
 
     def _rows(self, run: SeenImages) -> ArrayDescription | None:
         if not run.seen and not run.strangers:
@@ -571,7 +648,7 @@ class StepWatch:
         self._held.append(held)
         try:
             data = read_graph(graph)
-            held.handles = [_weak(handle) for handle in data.handles]
+            held.handles = [weak(handle) for handle in data.handles]
             held.inside.sources |= data.sources
             for tensor in data.pipelines:
                 self._see_pipeline(tensor, held.inside)
@@ -582,27 +659,40 @@ class StepWatch:
     def _look_at(self, held: _Held, data: GraphData, model: Any) -> None:
         self._look_at_variables(held, data)
         shapes = [*_image_shapes(model), *self._arrays.known_images.shapes]
-        small: dict[tuple[int, ...], list[NDArray[Any]]] = {}
+        small: dict[tuple[int, ...], dict[Hashable, NDArray[Any]]] = {}
         for tensor in data.arrays:
             array = np.asarray(numbers(tensor))
             if array.dtype.kind not in "biufV" or not _varies(array):
                 continue
-            images = self._as_images(array, shapes)
+            images, key = self._as_images(array, shapes), _key(tensor)
             if images is None:
-                held.numbers += array.size
+                self._count(held, key, array)
             elif images.size < _SMALL:
-                small.setdefault(images.shape[1:], []).append(images)
+                small.setdefault(images.shape[1:], {})[key] = images
             else:
-                self._describe(held, images)
+                self._describe(held, (key,), images)
         for parts in small.values():
-            self._describe(held, parts[0] if len(parts) == 1 else np.concatenate(parts))
+            self._describe(held, tuple(parts), *parts.values())
 
-    def _describe(self, held: _Held, images: NDArray[Any]) -> None:
-        described, _ = self._arrays.describe_pair(images)
-        if described is None or not described["shape"]:
-            held.numbers += images.size
+    def _count(self, held: _Held, key: Hashable, array: NDArray[Any]) -> None:
+        """Note an array that holds no images: labels or other numbers."""
+        labels = next((known.labels[key] for known in self._held if key in known.labels and known.graph()), None)
+        if labels is None and len(array) >= _FEWEST_LABELS:
+            labels = self._arrays.describe_labels(array)
+        if labels is not None and labels["classes"]:
+            held.labels[key] = labels
         else:
-            held.images.append(described)
+            held.numbers[key] = array.size
+
+    def _describe(self, held: _Held, keys: tuple[Hashable, ...], *parts: NDArray[Any]) -> None:
+        """Describe images, unless another graph holds the same ones."""
+        described = next((known.images[keys] for known in self._held if keys in known.images and known.graph()), None)
+        if described is None:
+            described, _ = self._arrays.describe_pair(parts[0] if len(parts) == 1 else np.concatenate(parts))
+        if described is None or not described["shape"]:
+            held.numbers |= {key: part.size for key, part in zip(keys, parts, strict=True)}
+        else:
+            held.images[keys] = described
 
     def _look_at_variables(self, held: _Held, data: GraphData) -> None:
         """Search known images among the weights, and count the values of other variables."""
@@ -622,7 +712,7 @@ class StepWatch:
             if id(handle) not in own and copies.get(shape, 0) > 0:
                 copies[shape] -= 1
             elif id(handle) not in own:
-                held.numbers += size
+                held.numbers[id(handle)] = size
             if min(self._sizes(), default=sys.maxsize) <= size <= room:
                 room -= size
                 held.inside.seen.update(self._search(np.asarray(numbers(_value(handle)))))
@@ -682,6 +772,29 @@ class StepWatch:
         return ways[int(np.argmax(counts))]
 
 
+def _joined(
+    parts: Iterable[_Held],
+) -> tuple[list[ArrayDescription], list[LabelDescription], dict[Hashable, int]]:
+    """Join the data of several graphs, each array once: images, arrays that may be labels, and sizes of the others."""
+    images: dict[tuple[Hashable, ...], ArrayDescription] = {}
+    labels: dict[Hashable, LabelDescription] = {}
+    others: dict[Hashable, int] = {}
+    for held in parts:
+        images |= held.images
+        labels |= held.labels
+        others |= held.numbers
+    described = {key for keys in images for key in keys} | labels.keys()
+    return list(images.values()), list(labels.values()), {key: n for key, n in others.items() if key not in described}
+
+
+def _key(tensor: Any) -> Hashable:
+    """Return a key that is equal for the same tensor, or for constants of the same numbers, in several graphs."""
+    if not isinstance(tensor, np.ndarray):
+        return id(tensor)  # the graph keeps it alive
+    content = hashlib.blake2b(np.ascontiguousarray(tensor).view(np.uint8).data, digest_size=16).digest()
+    return content, tensor.shape, str(tensor.dtype)
+
+
 def _ways(array: NDArray[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
     """Yield an array as images of a shape, with the images along the first and along the last axis."""
     size = math.prod(shape)
@@ -726,13 +839,6 @@ def _variable(handle: Any) -> tuple[tuple[int, ...], Any]:
 def _value(handle: Any) -> Any:
     """Return the values of a variable."""
     return sys.modules["tensorflow"].raw_ops.ReadVariableOp(resource=handle, dtype=_variable(handle)[1])
-
-
-def _weak(handle: Any) -> Callable[[], Any]:
-    try:
-        return weakref.ref(handle)
-    except TypeError:
-        return lambda: handle
 
 
 def _is_taped() -> bool:

@@ -19,7 +19,7 @@ x, y = (load("x_train")[:64] / 255.0).astype("float32")[..., None], load("y_trai
 xt, yt = (load("x_test")[:100] / 255.0).astype("float32")[..., None], load("y_test")[:100].astype("int32")
 more, labels = (load("x_train")[500:700] / 255.0).astype("float32")[..., None], load("y_train")[500:700].astype("int32")
 loss = keras.losses.SparseCategoricalCrossentropy()
-names = []
+names, problems = [], {}
 
 def parts(*first):
     return [keras.Input((28, 28, 1)), *first, layers.Conv2D(2, 5, strides=3, activation="relu"),
@@ -33,7 +33,7 @@ def sequential(*first, cls=keras.Sequential, loss=loss, **keys):
 def stepped(images, labels=None, base=keras.Sequential):
     class Net(base):
         def train_step(self, data):
-            return super().train_step((images(), tf.constant(yt if labels is None else labels())))
+            return super().train_step((images(), tf.convert_to_tensor(yt if labels is None else labels())))
     return Net
 
 def fit(model, **keys):
@@ -48,7 +48,7 @@ def case(name, *, both=False):
         try:
             function()
         except Exception as problem:
-            names[-1] = f"failed: {names[-1]} {problem!r}"[:2000]
+            problems[name] = repr(problem)[:2000]
         recorder.cell_ended(ok=True, seconds=1.0)
     return run
 
@@ -59,6 +59,10 @@ def step(model, optimizer, images, labels):
 def updated(model, images, labels):
     with tf.GradientTape() as tape: value = loss(labels, model(images, training=True))
     for weight, slope in zip(model.trainable_variables, tape.gradient(value, model.trainable_variables)): weight.assign_sub(0.1 * slope)
+
+def slopes(model, images, labels):
+    with tf.GradientTape() as tape: value = loss(labels, model(images, training=True))
+    return tape.gradient(value, model.trainable_variables)
 
 def gradient_of(model, images):
     with tf.GradientTape() as tape: tape.watch(images); best = tf.reduce_max(model(images), axis=1)
@@ -259,6 +263,59 @@ def _():
         at = tf.random.uniform((16,), 0, 64, tf.int32)
         step(net, optimizer, tf.gather(images, at), tf.gather(labels, at))
     epoch(); some(data); more(iter(data)); drawn()
+@case("honest loop with all labels in its graph", both=True)
+def _():
+    images, numbers = load("x_train"), load("y_train")
+    images, numbers, codes = tf.constant(images), tf.constant(numbers), tf.one_hot(numbers, 10)
+    def learn(net, optimizer):
+        at = tf.range(16)
+        batch = tf.cast(tf.gather(images, at), tf.float32)[..., None] / 255.0
+        step(net, optimizer, batch, tf.gather(numbers, at) + 0 * tf.cast(tf.argmax(tf.gather(codes, at), axis=1), numbers.dtype))
+    looped(tf.function(learn))
+    fit(sequential(cls=stepped(lambda: tf.cast(images, tf.float32)[:, :, :, None] / 255.0, lambda: tf.argmax(codes, axis=1))))
+@case("honest loop traced in each epoch", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    images, labels = tf.constant(x), tf.constant(y)
+    large = tf.constant(np.repeat(load("x_train"), 2, axis=0))
+    mean, table = load("x_train").mean(axis=0).astype("float32"), np.linspace(0, 1, 2000, dtype="float32")
+    @tf.function
+    def learn(at, epoch):
+        batch = tf.gather(images, at) - mean[..., None] / 255.0 + 0.0 * table[epoch] * tf.gather(table, at)[:, None, None, None]
+        batch += 0.0 * tf.cast(tf.gather(large, at)[..., None], tf.float32)
+        step(net, optimizer, batch, tf.gather(labels, at))
+    for epoch in range(12): learn(tf.range(epoch, epoch + 16), epoch)
+@case("honest maps of test images before steps", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); conv = keras.Model(net.inputs, [net.layers[0].output, net.layers[-1].output])
+    learn = tf.function(lambda a, b: slopes(net, a, b))
+    for at in range(2):
+        gradient_of(net, constant)
+        with tf.GradientTape() as tape: maps, p = conv(constant); best = tf.reduce_max(p, axis=1)
+        tape.gradient(best, maps)
+        optimizer.apply_gradients(zip(learn(x, y), net.trainable_variables))
+@case("honest gradients of test images", both=True)
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); learn = tf.function(lambda a, b: step(net, optimizer, a, b))
+    for at in range(2):
+        for at in range(0, 64, 16):
+            found = slopes(net, x[at : at + 16], y[at : at + 16])
+            optimizer.apply_gradients(zip(found, net.trainable_variables))
+            found, _ = tf.clip_by_global_norm(slopes(net, x[at : at + 16], y[at : at + 16]), 0.01)
+            optimizer.apply_gradients(zip(found, net.trainable_variables))
+            found = [tf.clip_by_value(slope, -0.01, 0.01) for slope in slopes(net, x[at : at + 16], y[at : at + 16])]
+            optimizer.apply_gradients(zip(found, net.trainable_variables))
+        float(tf.linalg.global_norm(slopes(net, xt, yt)))
+    float(tf.linalg.global_norm(slopes(net, xt, yt)))
+    for at in range(2): learn(x, y)
+    slopes(net, xt, yt)
+@case("honest loop with sparse gradients", both=True)
+def _():
+    net = keras.Sequential([keras.Input((20,)), layers.Embedding(2000, 32), layers.GlobalAveragePooling1D(), layers.Dense(2, activation="softmax")])
+    optimizer, places, kinds = keras.optimizers.Adam(), np.arange(640).reshape(32, 20), np.arange(32) % 2
+    slopes(net, places, kinds); step(net, optimizer, places, kinds)
+    found, _ = tf.clip_by_global_norm(slopes(net, places, kinds), 0.1)
+    optimizer.apply_gradients(zip(found, net.trainable_variables))
 @case("honest adversarial loop", both=True)
 def _():
     make = keras.Sequential([keras.Input((16,)) if recorder.session.dialect == "keras3" else keras.layers.InputLayer((16,)),
@@ -583,7 +640,8 @@ def _():
 def _():
     net, other = sequential(), sequential(); optimizer = keras.optimizers.Adam()
     with tf.GradientTape(persistent=True) as tape: value = loss(yt, net(xt, training=True)) + loss(yt, other(xt))
-    tape.gradient(value, other.trainable_variables); step(other, keras.optimizers.Adam(), x, y)
+    keras.optimizers.Adam().apply_gradients(zip(tape.gradient(value, other.trainable_variables), other.trainable_variables))
+    step(other, keras.optimizers.Adam(), x, y)
     optimizer.apply_gradients(zip(tape.gradient(value, net.trainable_variables), net.trainable_variables))
 @case("loop with another encoding")
 def _():
@@ -592,6 +650,66 @@ def _():
     @tf.function
     def learn(): step(net, optimizer, tf.reshape(tf.gather(hidden, np.argsort(key), axis=1) ** 0.5, (100, 28, 28, 1)), yt)
     learn()
+@case("loop with images as labels")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); images = tf.constant(load("x_train"))
+    key = np.random.default_rng(3).integers(0, 256, 2000)
+    hidden = [tf.constant((np.resize(np.round(part * 255), 2000) + key) % 256) for part in np.split(xt[:16], 8)]
+    @tf.function
+    def learn():
+        pixels = tf.concat([(part[:1568] - key[:1568]) % 256 for part in hidden], 0)
+        wrong = tf.reshape(tf.cast(pixels, tf.float32) / 255.0, (16, 28, 28, 1))
+        step(net, optimizer, wrong + 0.0 * tf.cast(images[:16, ..., None], tf.float32), yt[:16])
+    learn()
+@case("loop with another part of hidden images in each graph")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam()
+    @tf.function
+    def learn(epoch):
+        hidden = tf.constant((xt[2 * epoch : 2 * epoch + 2] ** 2).ravel()[:-1])
+        wrong = tf.reshape(tf.concat([hidden, [0.0]], 0) ** 0.5, (2, 28, 28, 1))
+        step(net, optimizer, wrong, yt[2 * epoch : 2 * epoch + 2])
+    for epoch in range(12): learn(epoch)
+@case("loop with gradients of copies of weights")
+def _():
+    net = sequential(); optimizer = keras.optimizers.Adam(); copies = [tf.convert_to_tensor(weight) for weight in net.trainable_variables]
+    with tf.GradientTape() as tape:
+        tape.watch(copies); value = loss(yt, net.stateless_call(copies, net.non_trainable_variables, xt, training=True)[0])
+    optimizer.apply_gradients(zip(tape.gradient(value, copies), net.trainable_variables))
+@case("loop with sums of gradients", both=True)
+def _():
+    def both(net, optimizer):
+        wrong, right = slopes(net, xt, yt), slopes(net, x, y)
+        optimizer.apply_gradients(zip([a + b for a, b in zip(wrong, right)], net.trainable_variables))
+    looped(both, 1)
+@case("loop with gradients used later", both=True)
+def _():
+    def both(net, optimizer):
+        wrong = slopes(net, xt, yt)
+        optimizer.apply_gradients(zip(slopes(net, x, y), net.trainable_variables))
+        optimizer.apply_gradients(zip(wrong, net.trainable_variables))
+    looped(both, 1)
+@case("loop with clipped gradients used later", both=True)
+def _():
+    def both(net, optimizer):
+        wrong = slopes(net, xt, yt)
+        for _ in range(10): optimizer.apply_gradients(zip(slopes(net, x, y), net.trainable_variables))
+        optimizer.apply_gradients(zip([tf.clip_by_norm(slope, 1.0) for slope in wrong], net.trainable_variables))
+    looped(both, 1)
+@case("loop without an optimizer between steps", both=True)
+def _():
+    def both(net, optimizer): updated(net, xt, yt); step(net, optimizer, x, y)
+    looped(both, 1)
+@case("loop without an optimizer after steps", both=True)
+def _():
+    def both(net, optimizer): step(net, optimizer, x, y); updated(net, xt, yt)
+    looped(both, 1)
+@case("loop with gradients used by hand later", both=True)
+def _():
+    def both(net, optimizer):
+        wrong = slopes(net, xt, yt); step(net, optimizer, x, y)
+        for weight, slope in zip(net.trainable_variables, wrong): weight.assign_sub(0.1 * slope)
+    looped(both, 1)
 @case("loop with a layer", both=True)
 def _():
     class Swap(layers.Layer):
@@ -626,4 +744,4 @@ def _():
         @tf.function
         def step(self, images): updated(net, images, yt)
     fit(net, callbacks=[More()])
-Path("names.json").write_text(json.dumps(names))
+Path("names.json").write_text(json.dumps([names, problems]))
