@@ -173,10 +173,10 @@ def test_other_arrays_before_them_do_not_hide_copies(record: Record, monkeypatch
     assert hidden.fact.copies is not None
     assert hidden.fact.copies.compared == 16
     assert hidden.fact.copies.copies >= 8
-    assert book.problems == []
+    assert (book.problems, book.notices) == ([], [])
     for seed in range(2):
         beyond = book.training_array(record.array(test + RNG.normal(0, 0.03, test.shape)))
         assert beyond is not None
         assert beyond.fact.copies is None, seed
-    (problem,) = book.problems
-    assert says(problem, "only {limit:number} arrays were searched for altered test images", limit=11)
+    (notice,) = book.notices
+    assert says(notice, "only {limit:number} arrays were searched for altered test images", limit=11)
