@@ -56,7 +56,7 @@ def test_a_loop_over_models_goes_on_with_the_next_model(stopped: Record) -> None
 def test_loops_without_a_long_training_are_not_touched(stopped: Record) -> None:
     assert stopped.noted["no training"] == 2000
     _, end = only(stopped.fits("a limit for the other"))
-    assert (end["status"], end["steps"]) == ("completed", 30)
+    assert (end["status"], end["steps"]) == ("completed", 5)
 
 
 @pytest.mark.parametrize("cell", ["a long training", "a long one by hand"])

@@ -130,7 +130,7 @@ for number in range(2000):
 noted["no training"] = sum(counts)
 # %% a limit for the other
 short = build()
-for _ in range(30):
+for _ in range(5):
     eager_step(short, short.optimizer_of_mine, x[:50], y[:50])
 # %% a long training
 from inside.watch import loop_stops
