@@ -175,8 +175,10 @@ class TrainingLog:
 
     def _images(self, training: _Training, event: FitEnd) -> KnownArray | None:
         """Return the images that a training was given; for a loop, they are known only at its end."""
+        if training.kind == "custom_loop":
+            return self._book.training_array(event["x"])
         start: FitStart = training.start
-        return self._book.training_array(event["x"] if training.kind == "custom_loop" else start["x"])
+        return self._book.training_array(start["x"])
 
     def _step(self, value: object, given: KnownArray | None) -> StepFact:
         """Convert the description of the steps' other data.
@@ -201,7 +203,8 @@ class TrainingLog:
     def _hidden_numbers(self, labels: LabelDescription, sets: Iterable[KnownArray]) -> int:
         """Count the numbers of an array in a graph that are not the labels of recognized images."""
         found = [number for known in sets if (number := self._book.hidden_numbers(labels, known)) is not None]
-        return min(found, default=_size(labels["shape"]))
+        shape = as_shape(labels["shape"])
+        return min(found, default=math.prod(size or 0 for size in shape or ()))
 
     def progress(self, event: Progress, _: Moment) -> None:
         """Note the state of a running custom training loop."""
@@ -262,10 +265,6 @@ class TrainingLog:
             overlap=_overlap(x, val_x, validation, split),
             batch_size=as_int(event["batch_size"]),
         )
-
-
-def _size(shape: object) -> int:
-    return math.prod(size or 0 for size in as_shape(shape) or ())
 
 
 def _overlap(
