@@ -88,7 +88,7 @@ def test_a_started_program_and_an_adopted_one_run_on_the_sandboxs_cores(tmp_path
     assert confinement.cores is not None
     before = os.sched_getaffinity(0)
     code = "import os; print(*os.sched_getaffinity(0))"
-    process = start([sys.executable, "-c", code], tmp_path / "log", "0", confinement)
+    process = start([sys.executable, "-c", code], tmp_path / "log", str(tmp_path), confinement)
     process.wait()
     assert (tmp_path / "log").read_text().split() == [str(one) for one in confinement.cores]
     assert os.sched_getaffinity(0) == before
@@ -127,7 +127,7 @@ def test_linux_decides_whose_fault_the_end_of_a_program_was(
 ) -> None:
     confinement = confined(groups)
     assert confinement.group is not None
-    process = start([sys.executable, "-c", "pass"], tmp_path / "log", "0", confinement)
+    process = start([sys.executable, "-c", "pass"], tmp_path / "log", str(tmp_path), confinement)
     watchdog = Watchdog(process, Budget(memory_bytes=64 << 20), lambda: None)
     process.wait()
     for name in ("memory.events", "memory.events.local"):
@@ -148,7 +148,9 @@ def test_a_program_that_linux_refused_processes_is_over_budget(groups: FakeGroup
     confinement = confined(groups)
     assert confinement.group is not None
     (confinement.group.folder / "pids.events").write_text("max 7\n")
-    process = start([sys.executable, "-c", "import time; time.sleep(600)"], tmp_path / "log", "0", confinement)
+    process = start(
+        [sys.executable, "-c", "import time; time.sleep(600)"], tmp_path / "log", str(tmp_path), confinement
+    )
     watchdog = Watchdog(process, Budget(memory_bytes=1 << 40), process.kill)
     watchdog.start()
     process.wait()
@@ -162,7 +164,7 @@ def test_the_processes_of_a_group_count_even_outside_of_the_process_tree(groups:
     confinement = confined(groups)
     assert confinement.group is not None
     code = "import time; print('begun', flush=True); time.sleep(600)"
-    process = start([sys.executable, "-c", code], tmp_path / "log", "0", confinement)
+    process = start([sys.executable, "-c", code], tmp_path / "log", str(tmp_path), confinement)
     watchdog = Watchdog(process, Budget(memory_bytes=1 << 40, processes=3), process.kill)
     # Its shell empties the imitated `cgroup.procs` when it enters the group; Linux keeps the other processes.
     assert until(lambda: "begun" in (tmp_path / "log").read_text())
@@ -179,7 +181,9 @@ def test_the_processes_of_a_group_count_even_outside_of_the_process_tree(groups:
 def test_ending_a_sandbox_kills_its_whole_group(groups: FakeGroups, tmp_path: Path) -> None:
     confinement = confined(groups)
     assert confinement.group is not None
-    process = start([sys.executable, "-c", "import time; time.sleep(600)"], tmp_path / "log", "0", confinement)
-    end_tree(process, NoIsolation(), "0")
+    process = start(
+        [sys.executable, "-c", "import time; time.sleep(600)"], tmp_path / "log", str(tmp_path), confinement
+    )
+    end_tree(process, NoIsolation(), str(tmp_path))
     assert groups.killed[0] == confinement.group.folder
     confinement.release()
