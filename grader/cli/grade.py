@@ -150,7 +150,7 @@ def _grade(
     Raises:
         GraderError: Nothing was graded.
     """
-    from grader.cli.memory import give_memory_back, sparing
+    from grader.cli.memory import collecting, give_memory_back
     from grader.cli.terminal import announced, progress_on, terminal
     from grader.execution.sandbox.scratch import held_folder
     from grader.facts.language import english
@@ -201,7 +201,7 @@ def _grade(
         words = "No results were stored; the same command starts again." if own else CONTINUE
         with stoppable(console, words) as stopping, progress_on(console) as listener:
             listener.begin(len(found))
-            grades = grade_all(until_stopped(sparing(listener.step), stopping))
+            grades = grade_all(until_stopped(collecting(listener.step), stopping))
         for notice in notices:
             console.print(notice, markup=False, soft_wrap=True)
         return grades, course

@@ -11,7 +11,7 @@ import psutil
 if TYPE_CHECKING:
     from grader.schema.progress import Listener, Step
 
-__all__ = ["give_memory_back", "sparing"]
+__all__ = ["collecting", "give_memory_back"]
 
 _MMAP_THRESHOLD, _ARENAS = -3, -8
 """M_MMAP_THRESHOLD and M_ARENA_MAX of malloc.h."""
@@ -32,7 +32,7 @@ def give_memory_back() -> None:
         mallopt(_ARENAS, 2)
 
 
-def sparing(listener: "Listener", resident: Callable[[], int] | None = None) -> "Listener":
+def collecting(listener: "Listener", resident: Callable[[], int] | None = None) -> "Listener":
     """Also collect garbage in a progress listener, if the process has grown when a submission is done.
 
     Python counts the objects of garbage in reference cycles, not their bytes. It would keep a few objects that hold a

@@ -308,11 +308,15 @@ class ArrayBook:
         known = self._examined.get((file, count), _Examined())
         # Labels can identify rows that pixels did not, so examine an array again with other labels.
         attempt = (file, count, as_text(claim(LabelDescription, labels)["file"]))
-        thorough = use != "none" and self._neighbours[use] < _MAX_NEIGHBOURS
+        thorough = self._may_compare(use)
         if known.rows_fact is None and (attempt not in self._tried or (thorough and not self._tried[attempt])):
             self._tried[attempt] = thorough
             known = self._examined[file, count] = self._examine(file, count, labels, use)
         return known
+
+    def _may_compare(self, use: _Use) -> bool:
+        """Whether one more array of a use may be compared with every raw image."""
+        return use != "none" and self._neighbours[use] < _MAX_NEIGHBOURS
 
     def _examine(self, file: str, count: int | None, labels: object, use: _Use) -> _Examined:
         try:
@@ -322,7 +326,7 @@ class ArrayBook:
             problem = say("the array {file:code} could not be read: {reason}", file=as_text(file, 80), reason=reason)
             self.problems.append(problem)
             return _Examined()
-        allowed = use != "none" and self._neighbours[use] < _MAX_NEIGHBOURS
+        allowed = self._may_compare(use)
         recognition = recognise_rows(
             prints.fingerprints,
             self._label_rows(labels),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from grader.cli.memory import sparing
+from grader.cli.memory import collecting
 from grader.schema.progress import Step
 
 _CODE = """
@@ -57,7 +57,7 @@ def _only_when_asked() -> Iterator[None]:
 )
 def test_garbage_is_collected_if_the_process_has_grown(kind: str, mib: int, *, kept: bool) -> None:
     sizes, heard = iter([100, mib, 100]), list[Step]()
-    listener = sparing(heard.append, lambda: next(sizes) << 20)
+    listener = collecting(heard.append, lambda: next(sizes) << 20)
     page = weakref.ref(Page())
     step = Step("ada", kind)  # type: ignore[arg-type]  # one of its kinds
     listener(step)
@@ -67,7 +67,7 @@ def test_garbage_is_collected_if_the_process_has_grown(kind: str, mib: int, *, k
 
 def test_the_next_collection_waits_for_further_growth() -> None:
     sizes = iter([100, 133, 120, 150, 153, 120])
-    listener = sparing(lambda _: None, lambda: next(sizes) << 20)
+    listener = collecting(lambda _: None, lambda: next(sizes) << 20)
     alive = []
     for _ in range(3):
         page = weakref.ref(Page())

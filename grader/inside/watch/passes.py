@@ -4,7 +4,6 @@ Different outputs for the same images and weights are the sign of Monte Carlo dr
 """
 
 import hashlib
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..describe.models import numbers, weights_of
 from .averages import PassOutputs
+from .taken import weak
 
 __all__ = ["Pass", "Passes", "signature"]
 
@@ -123,7 +123,7 @@ class Passes:
             held = weights_of(self.model, trainable=True) or weights_of(self.model)
             if not held:
                 return b""
-            self._last_weight = _reference(held[-1])
+            self._last_weight = weak(held[-1])
         weight = self._last_weight()
         return b"" if weight is None else _sampled(numbers(weight))
 
@@ -183,13 +183,6 @@ def _same_rows(array: NDArray[Any], first: NDArray[Any], second: NDArray[Any]) -
     """Whether some rows are equal to other rows of an array."""
     picked = np.unique(np.linspace(0, len(first) - 1, min(_PROBED, len(first))).astype(np.int64))
     return np.array_equal(array[first[picked]], array[second[picked]])
-
-
-def _reference(weight: Any) -> Any:
-    try:
-        return weakref.ref(weight)
-    except TypeError:
-        return lambda: weight
 
 
 def signature(x: Any) -> Any:
