@@ -4,12 +4,14 @@
 In a process that has imported the recorder (`forked_python.py`), the kernel is a fork of it, else a process of its own.
 """
 
+import faulthandler
 import json
 import os
 import re
 import runpy
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,9 @@ from pathlib import Path
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
+
+_TIME_TO_EXIT = 60.0
+"""Seconds for the kernel to exit when it is told to. Then it is killed, as the grader's host kills every kernel."""
 
 
 def main() -> None:
@@ -69,7 +74,7 @@ class _Client(BlockingKernelClient):  # type: ignore[misc]  # untyped
         self._kernel = kernel
 
     async def _async_is_alive(self) -> bool:
-        return os.waitid(os.P_PID, self._kernel, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None  # noqa: ASYNC222 — it does not wait
+        return not _has_exited(self._kernel)
 
 
 @contextmanager
@@ -83,21 +88,37 @@ def _forked(words: list[str]) -> Iterator[BlockingKernelClient]:
     client = _Client(kernel)
     client.load_connection_file(manager.connection_file)
     client.start_channels()
-    ended = False
     try:
         yield client
         client.shutdown()
-        ended = os.waitpid(kernel, 0)[1] >= 0
+        _wait_for(kernel)
         client.stop_channels()
     finally:
-        if not ended:
-            os.kill(kernel, signal.SIGKILL)
-            os.waitpid(kernel, 0)
+        os.kill(kernel, signal.SIGKILL)
+        os.waitpid(kernel, 0)
         manager.cleanup_connection_file()
+
+
+def _wait_for(kernel: int) -> None:
+    """Wait until a child has exited, and leave it to be reaped; write down where a child is that does not exit."""
+    until = time.monotonic() + _TIME_TO_EXIT
+    while not _has_exited(kernel):
+        if time.monotonic() > until:
+            sys.stderr.write(f"The kernel does not exit. Its threads after {_TIME_TO_EXIT:.0f} s:\n")
+            sys.stderr.flush()
+            os.kill(kernel, signal.SIGUSR2)
+            time.sleep(1)
+            return
+        time.sleep(0.02)
+
+
+def _has_exited(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _become_kernel(words: list[str]) -> None:
     """Run the kernel like a new interpreter, and exit."""
+    faulthandler.register(signal.SIGUSR2)
     kind, *rest = words
     if kind == "-m":
         module = rest[0]

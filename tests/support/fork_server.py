@@ -4,6 +4,7 @@ A fork has its own arguments, environment, folder, output and exit code, as a pr
 of one run of the tests share the process to fork from; it ends a moment after the run.
 """
 
+import faulthandler
 import fcntl
 import gc
 import json
@@ -165,6 +166,8 @@ def _become(asked: Mapping[str, Any], kept: Mapping[str, str]) -> Sequence[str]:
     random.seed()
     for number, path in ((1, asked["out"]), (2, asked["err"])):
         _open_as(number, path, os.O_WRONLY | os.O_CREAT)
+    # It says where it is before it is killed.
+    faulthandler.dump_traceback_later(max(1, int(asked["timeout"]) - 3))
     signal.alarm(int(asked["timeout"]))
     words: Sequence[str] = asked["words"]
     return words

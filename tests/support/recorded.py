@@ -154,7 +154,7 @@ def run_notebook(
         run = subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True, check=False)
     else:
         run = forked_python(dialect, words, variables, folder)
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.returncode == 0, f"exit code {run.returncode}\n{run.stdout}{run.stderr}"
     seen = json.loads((folder / "seen.json").read_text(encoding="utf-8"))
     notes = folder / "noted.json"
     noted = json.loads(notes.read_text(encoding="utf-8")) if notes.exists() else {}
