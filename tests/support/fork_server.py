@@ -166,8 +166,9 @@ def _become(asked: Mapping[str, Any], kept: Mapping[str, str]) -> Sequence[str]:
     random.seed()
     for number, path in ((1, asked["out"]), (2, asked["err"])):
         _open_as(number, path, os.O_WRONLY | os.O_CREAT)
-    # It says where it is before it is killed.
-    faulthandler.dump_traceback_later(max(1, int(asked["timeout"]) - 3))
+    # It says where it is before it is killed. A timer of faulthandler would be a thread, which is missing in a fork of
+    # the program: the fork would wait for it at its end.
+    faulthandler.register(signal.SIGALRM, chain=True)
     signal.alarm(int(asked["timeout"]))
     words: Sequence[str] = asked["words"]
     return words

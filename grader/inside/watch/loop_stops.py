@@ -6,6 +6,7 @@ same checks let the recorder write down a long training from time to time, in th
 iterations, so that a killed kernel leaves it in the record.
 """
 
+import math
 import os
 import signal
 import sys
@@ -35,6 +36,8 @@ _FIRST_NOTE = 10.0
 _NOTE_EVERY = 30.0
 _LAST_PART = 0.5
 """Part of the reserve before the deadline after which a cell is interrupted if its training did not end."""
+_INTERRUPT_EACH = 1.0
+"""Interval between the interruptions of a cell: code that calls Python from C may lose the exception of one."""
 
 
 @dataclass(slots=True)
@@ -86,7 +89,7 @@ class LoopStops:
         self._entered: dict[tuple[int, int], Steps] = {}
         self._due = False
         self._cell = 0
-        self._interrupted = False
+        self._interrupted = -math.inf
         self._thread: threading.Thread | None = None
 
     def watch(self) -> None:
@@ -99,7 +102,7 @@ class LoopStops:
         """Forget the trainings of the cell."""
         set_checker(None)
         self._running, self._over, self._entered = {}, {}, {}
-        self.stopped, self._due, self._interrupted = set(), False, False
+        self.stopped, self._due, self._interrupted = set(), False, -math.inf
         self._cell = self._recorder.log.cell
 
     def enters(self, site: int) -> None:
@@ -184,7 +187,8 @@ class LoopStops:
             self._over[key] = before
         set_checker(self)
         left = self._recorder.deadline - time.time()
-        if left <= _LAST_PART * self._recorder.session.reserve and not self._interrupted:
+        since = time.monotonic() - self._interrupted
+        if left <= _LAST_PART * self._recorder.session.reserve and since >= _INTERRUPT_EACH:
             # No check of ours is in its loop, such as a comprehension; the later cells still have some time.
-            self._interrupted = True
+            self._interrupted = time.monotonic()
             os.kill(os.getpid(), signal.SIGINT)

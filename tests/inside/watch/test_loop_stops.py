@@ -82,5 +82,9 @@ def test_near_the_deadline_a_training_ends_early_and_one_without_a_check_is_inte
     assert only(stopped.fits("in a comprehension"))[1]["status"] == "interrupted"
 
 
+def test_code_that_loses_an_interruption_is_interrupted_again(stopped: Record) -> None:
+    assert stopped.noted["a lost interruption"] == ["lost", "lost"]
+
+
 def test_nothing_is_lost(stopped: Record) -> None:
     assert stopped.of("gap") == []

@@ -158,6 +158,18 @@ late = build()
 for _ in range(10**9):
     eager_step(late, late.optimizer_of_mine, x[:50], y[:50])
 noted["near the deadline"] = True
+# %% a lost interruption
+recorder.deadline = time.time()
+
+
+def endless():
+    try:
+        return [eager_step(late, late.optimizer_of_mine, x[:50], y[:50]) for _ in range(10**9)]
+    except KeyboardInterrupt:
+        return "lost"
+
+
+noted["a lost interruption"] = [endless() for _ in range(2)]
 # %% in a comprehension
 recorder.deadline = time.time()
 everything = [eager_step(late, late.optimizer_of_mine, x[:50], y[:50]) for _ in range(10**9)]
