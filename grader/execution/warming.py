@@ -1,6 +1,7 @@
 """Starts warm processes for the kernels and predictors of a class before they are needed.
 
-The imports then overlap with everything that the grader does before its first kernel, and with each other.
+The kernel's imports then overlap with everything that the grader does before its first kernel, and the predictor's
+with the notebook.
 """
 
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class WarmStart:
         """Begin to start the warm processes, without waiting; an error appears when a process is needed."""
         pool.prepare(self._program(KERNEL, kernel_variables(self.seed, self.device, self.threads)))
         if self.predicts:
-            pool.prepare(self._program(PREDICTOR, self.device.environment(self.threads)))
+            pool.prepare_next(self._program(PREDICTOR, self.device.environment(self.threads)))
 
     def _program(self, module: str, variables: dict[str, str]) -> Program:
         """Describe a program as far as its warm process depends on it."""

@@ -129,6 +129,7 @@ class WarmPool:
         self._most = most
         self._start_seconds = start_seconds
         self._parents: dict[tuple[Any, ...], Future[_Parent]] = {}
+        self._next: list[Program] = []
         self._failed: dict[tuple[Any, ...], int] = {}
         self._wanted: Counter[tuple[Any, ...]] = Counter()
         self._lock = threading.Lock()
@@ -151,6 +152,15 @@ class WarmPool:
         """Begin to start a warm process for a program, without waiting; `ready` and `start` raise its errors."""
         with suppress(WarmRefusedError), self._lock:
             self._begin(_key(program), program)
+
+    def prepare_next(self, program: Program) -> None:
+        """Begin to start a warm process as soon as any process is needed, like `prepare`.
+
+        Until then the grader itself works, and so does a process that is needed earlier. A further one would take their
+        cores.
+        """
+        with self._lock:
+            self._next.append(program)
 
     def ready(self, program: Program) -> None:
         """Wait until there is a warm process for a program; takes seconds, and may be called from any thread.
@@ -207,6 +217,9 @@ class WarmPool:
         with self._lock:
             future = self._begin(key, program)
             self._wanted[key] += 1
+            following, self._next = self._next, []
+        for another in following:
+            self.prepare(another)
         try:
             yield self._result(key, future)
         finally:
