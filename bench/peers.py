@@ -13,6 +13,8 @@ from typing import Any
 from measure import Cost, run
 from notebooks import FROM_FILE, light_cells, write_notebook
 
+from tools.bootstrap import environment_for_uv
+
 __all__ = ["make_environment", "nbgrader", "otter"]
 
 _TEST = "assert model.evaluate(x_test, y_test, verbose=0)[1] > 0.5"
@@ -49,7 +51,8 @@ def make_environment(folder: Path, package: str) -> Path:
         uv = Path(sys.executable).parent / "uv"
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, place], check=True)
         python = place / "bin" / "python"
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, package, *kernel], check=True)
+        install = [uv, "pip", "install", "--quiet", "--python", python, package, *kernel]
+        subprocess.run(install, env=environment_for_uv(Path(sys.prefix)), check=True)
         stamp.write_text(version(place, package), encoding="utf-8")
     return place / "bin"
 

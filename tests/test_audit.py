@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tools.audit import verdict
+from tests.support.uv_calls import note_uv_calls
+from tools.audit import main, verdict
 
 CLEAN = {"name": "numpy", "version": "2.4.6", "vulns": []}
 AFFECTED = {
@@ -47,3 +48,13 @@ def test_without_a_report_nothing_is_known_and_the_reason_is_shown(output: str) 
     result = verdict(output, "first\nConnectionError: no route\n")
     assert (result.code, result.lines[-1][:15]) in {(2, "ConnectionError"), (2, "It could not be")}
     assert result.lines[0].startswith("UNKNOWN")
+
+
+def test_pip_audit_comes_from_the_index_of_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    calls = note_uv_calls(monkeypatch, report(CLEAN))
+    assert main([]) == 0
+    ((words, variables),) = calls
+    assert words[:2] == ["tool", "run"]
+    assert variables["UV_DEFAULT_INDEX"] == "https://index.example/simple"

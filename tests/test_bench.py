@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.kept_results import keep_results
+from tests.support.uv_calls import note_uv_calls
 
 BENCH = Path(__file__).parents[1] / "bench"
 PARTS = {
@@ -101,6 +102,19 @@ def test_files_that_cannot_be_read_are_unknown(
 def test_small_processes_of_a_sandbox_do_not_lower_the_median(sandbox_memory: Any) -> None:
     assert sandbox_memory.largest([1, 300, None, 2, 100, 200], 3) == 200
     assert sandbox_memory.largest([None], 3) is None
+
+
+def test_other_tools_come_from_the_index_of_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(BENCH)
+    peers = importlib.import_module("peers")
+    monkeypatch.setattr(peers, "version", lambda *_: "1.0")
+    monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    calls = note_uv_calls(monkeypatch)
+    (tmp_path / "nbgrader").mkdir()
+    assert peers.make_environment(tmp_path, "nbgrader") == tmp_path / "nbgrader" / "bin"
+    (variables,) = [variables for words, variables in calls if words[:2] == ["pip", "install"]]
+    assert variables["UV_DEFAULT_INDEX"] == "https://index.example/simple"
 
 
 @pytest.fixture(scope="session")

@@ -95,6 +95,19 @@ def test_uv_is_told_what_pip_was_told(bootstrap: ModuleType) -> None:
     assert (told["SSL_CERT_FILE"], told["UV_NO_INDEX"]) == ("/a/b.pem", "1")
 
 
+def test_uv_gets_the_settings_of_pips_file_and_of_the_environment(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_FIND_LINKS", "PIP_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "pip.conf").write_text("[global]\nindex-url = https://file.example/simple\n", encoding="utf-8")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("PIP_FIND_LINKS", "/wheels")
+    variables = bootstrap.environment_for_uv(Path(sys.prefix))
+    assert variables["UV_DEFAULT_INDEX"] == "https://file.example/simple"
+    assert variables["UV_FIND_LINKS"] == "/wheels"
+
+
 def test_what_is_said_to_uv_directly_stays(bootstrap: ModuleType) -> None:
     settings = {"index-url": "https://pip.example"}
     assert bootstrap.uv_environment(settings, {"UV_DEFAULT_INDEX": "mine"})["UV_DEFAULT_INDEX"] == "mine"

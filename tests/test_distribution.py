@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-from tests.support.environments import uv_variables
+from tools.bootstrap import environment_for_uv
 
 ROOT = Path(__file__).parent.parent
 LINES = ("cpu", "gpu")
@@ -23,7 +23,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def environment() -> dict[str, str]:
     """The variables of uv for the package index that pip uses."""
-    return uv_variables()
+    return environment_for_uv(Path(sys.prefix))
 
 
 @pytest.mark.slow

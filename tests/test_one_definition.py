@@ -178,3 +178,16 @@ def test_one_module_searches_for_the_nearest_name() -> None:
         if "get_close_matches" in {getattr(node, "attr", None), getattr(node, "name", None)}
     }
     assert users == {"facts/nearest.py"}
+
+
+def test_one_function_gives_the_modes_of_files_for_sandboxes() -> None:
+    others = {
+        path
+        for path, tree in modules().items()
+        if path.startswith(("datasets/", "execution/")) or path == "pipeline/canary.py"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "chmod"
+        if "sandbox_mode" not in {getattr(part, "id", None) for part in ast.walk(node)}
+    }
+    # It closes the folders of one user to all others.
+    assert others == {"execution/sandbox/other_user.py"}

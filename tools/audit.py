@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.bootstrap import environment_for_uv
+
 __all__ = ["Verdict", "main", "verdict"]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     uv = Path(sys.executable).with_name("uv")
     command = [str(uv), "tool", "run", "--from", PACKAGE, "pip-audit", "--requirement", str(LOCK), "--require-hashes"]
     command += ["--disable-pip", "--format", "json", "--progress-spinner", "off", "--vulnerability-service", service]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = environment_for_uv(Path(sys.prefix))
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     result = verdict(done.stdout, done.stderr)
     print("\n".join(result.lines))
     return result.code

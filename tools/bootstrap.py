@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "environment_for_uv",
     "environment_stamp",
     "lock_entry",
     "main",
@@ -271,7 +272,11 @@ def bring_uv(venv: Path, lock: str) -> None:
 
 
 def environment_for_uv(venv: Path) -> dict[str, str]:
-    """Return the environment variables for uv, including pip's settings."""
+    """Return the environment variables for uv, including pip's settings for the package index and the network.
+
+    Args:
+        venv: The virtual environment whose pip has the settings.
+    """
     pip = pip_command(venv)
     listing = (output([*pip, "config", "list"]) if pip else None) or ""
     return uv_environment(pip_settings(listing), os.environ)

@@ -22,6 +22,7 @@ from grader.datasets.formats import Arrays, check_arrays, read_any
 from grader.datasets.registry import KNOWN, PARTS, SPLITS, DatasetInfo, unknown_dataset
 from grader.datasets.sources import Source, local_sources
 from grader.datasets.stand_in import STAND_IN, stand_ins
+from grader.facts.file_modes import sandbox_mode
 from grader.schema.errors import DatasetMissingError, StorageError, UsageError
 
 __all__ = ["PREPARED_VERSION", "DatasetStatus", "DatasetStore", "Fingerprint", "PreparedDataset", "whereabouts"]
@@ -336,9 +337,8 @@ class DatasetStore:
                 meta = _write_arrays(staging, arrays, fingerprint)
                 meta |= _describe(name, source, damaged, arrays, version)
                 _write_synced(staging / "meta.json", json.dumps(meta, indent=1).encode())
-                for path in staging.iterdir():
-                    path.chmod(0o644)
-                staging.chmod(0o755)
+                for path in (*staging.iterdir(), staging):
+                    path.chmod(sandbox_mode(folder=path.is_dir()))
                 _replace_folder(staging, folder)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)

@@ -20,6 +20,9 @@ __all__ = ["MOST_COMPARED", "find_copies"]
 
 MOST_COMPARED = 64
 """Number of images that are compared."""
+_SMALLEST = 10
+"""Smallest height and width of a data set's images. In smaller ones, too few pixels are left after a shift, a turn and
+a change of contrast are fitted, so that altered training images fit images of the other split as well."""
 _FEWEST = 4
 """Smallest number of copies that counts; `docs/trust.md` says how often altered training images look like copies."""
 _RATIO = 0.25
@@ -45,14 +48,14 @@ def find_copies(images: NDArray[Any], rows: int, indexes: Iterable[DatasetIndex]
         indexes: The data sets that they may come from.
 
     Returns:
-        The data set with most copies; None if there are none, or too few to be sure.
+        The data set with most copies; None if there are none, too few to be sure, or if the images cannot be compared.
     """
     found = [fact for index in indexes if (fact := _copies_of(images[:MOST_COMPARED], rows, index)) is not None]
     return max(found, key=lambda fact: fact.copies, default=None)
 
 
 def _copies_of(images: NDArray[Any], rows: int, index: DatasetIndex) -> CopiesFact | None:
-    if not {"train", "test"} <= set(index.features):
+    if min(index.image_shape[:2]) < _SMALLEST or not {"train", "test"} <= set(index.features):
         return None
     aligned = align(images.astype(np.float32), index.image_shape)
     probes = probes_of(images if aligned is None else aligned, index.image_shape)

@@ -105,10 +105,12 @@ def probes_of(images: NDArray[Any], shape: Sequence[int]) -> Probes | None:
         shape: Height and width of the data set's images.
 
     Returns:
-        None if they have another number of axes, or none is usable. Images without contrast, or with numbers that are
-        not finite, are left out.
+        None if they have another number of axes or no pixels, or none is usable. Images without contrast, or with
+        numbers that are not finite, are left out.
     """
     if images.ndim not in {3, 4} or min(images.shape[1:3]) < 2:  # noqa: PLR2004 - n, h, w[, c]; differences of neighbors
+        return None
+    if images.size == 0:
         return None
     usable = np.isfinite(images).all(axis=tuple(range(1, images.ndim)))
     grey = _grey(np.where(usable.reshape(-1, *[1] * (images.ndim - 1)), images, 0))
@@ -223,13 +225,13 @@ def _shifted(probes: Floats, images: Floats) -> Floats:
     centred = images - images.mean(axis=(2, 3), keepdims=True)
     middle = probes - probes.mean(axis=(1, 2), keepdims=True)
     products = np.fft.irfft2(np.fft.rfft2(middle)[:, None] * np.conj(np.fft.rfft2(centred)), s=(height, width))
-    near = np.array([*range(_REACH + 1), *range(-_REACH, 0)])
+    near_y, near_x = _shifts(height), _shifts(width)
     length = np.sqrt((centred * centred).sum(axis=(2, 3)))
-    likeness = np.abs(products[:, :, near][:, :, :, near]) / np.maximum(length, _RIDGE)[..., None, None]
+    likeness = np.abs(products[:, :, near_y][:, :, :, near_x]) / np.maximum(length, _RIDGE)[..., None, None]
     likeness = likeness.reshape(*images.shape[:2], -1)
     best = np.argsort(-likeness.max(axis=2), axis=1)[:, :_NEAREST]
     place = np.take_along_axis(likeness.argmax(axis=2), best, axis=1)
-    down, right = near[place // len(near)], near[place % len(near)]
+    down, right = near_y[place // len(near_x)], near_x[place % len(near_x)]
     rows = (np.arange(height) - down[..., None]) % height
     columns = (np.arange(width) - right[..., None]) % width
     chosen: Floats = images[np.arange(len(images))[:, None], best]
@@ -238,10 +240,23 @@ def _shifted(probes: Floats, images: Floats) -> Floats:
     return moved
 
 
+def _shifts(size: int) -> NDArray[np.int64]:
+    """List the shifts along an axis, each once: a small axis has fewer than the reach allows."""
+    return np.array(list(dict.fromkeys(shift % size for shift in (*range(_REACH + 1), *range(-_REACH, 0)))))
+
+
+def _slope(images: Floats, axis: int) -> Floats:
+    """Compute the gradient along an axis; an axis of one pixel has none."""
+    if images.shape[axis] == 1:
+        return np.zeros_like(images)
+    slope: Floats = np.gradient(images, axis=axis)
+    return slope
+
+
 def _remainder(probes: Floats, images: Floats) -> Floats:
     """Explain each probe by an image, its gradients and a constant; return the sum of squares that remains, (n, k)."""
     count, number, height, width = images.shape
-    down, right = np.gradient(images, axis=2), np.gradient(images, axis=3)
+    down, right = _slope(images, 2), _slope(images, 3)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None]
     parts = [images, np.ones_like(images), down, right, y * down, x * down, y * right, x * right]

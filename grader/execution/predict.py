@@ -31,6 +31,7 @@ from grader.execution.sandbox.warm import HeldProcess, Program, WarmPool, WarmRe
 from grader.execution.sandbox.watchdog import Budget
 from grader.execution.shuffle import Order, count_unequal, random_order
 from grader.execution.warming import PREDICTOR
+from grader.facts.file_modes import sandbox_mode
 from grader.facts.npy import LARGEST_HEAD, read_npy_head
 from grader.inside.record.predictions import (
     MAX_DESCRIPTION,
@@ -242,7 +243,7 @@ class _Call:
             request["socket"] = not by_files
             path = layout.code / "request.json"
             path.write_text(json.dumps(request), encoding="utf-8")
-            path.chmod(0o644)
+            path.chmod(sandbox_mode(folder=False))
             for place in (layout.code, layout.out, layout.home, layout.tmp, layout.given):
                 isolation.own(place)
             devices, more = gpu_binds(self.device)

@@ -41,6 +41,7 @@ from grader.execution.terminal import collapse
 from grader.execution.training_watch import TrainingWatch
 from grader.execution.warming import KERNEL, kernel_variables
 from grader.facts.controls import replaced
+from grader.facts.file_modes import sandbox_mode
 from grader.facts.language import english
 from grader.inside.record.session import SESSION_VERSION, SessionFile
 from grader.schema.course_file import CourseFile
@@ -756,7 +757,7 @@ def _write_session(request: ExecutionRequest, layout: Layout) -> None:
     )
     path = layout.code / "session.json"
     path.write_text(json.dumps(session), encoding="utf-8")
-    path.chmod(0o644)
+    path.chmod(sandbox_mode(folder=False))
 
 
 def _threads(settings: RunSettings) -> int:

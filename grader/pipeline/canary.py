@@ -22,6 +22,7 @@ from grader.execution.sandbox.device import Device
 from grader.execution.sandbox.isolation import Isolation
 from grader.execution.sandbox.layout import python_versions
 from grader.execution.sandbox.scratch import scratch_folder
+from grader.facts.file_modes import sandbox_mode
 from grader.facts.language import english
 from grader.grading.loader import LoadedRubric
 from grader.inside.describe.fingerprint import fingerprint
@@ -197,9 +198,8 @@ def _made_up_data(folder: Path) -> Path:
         np.save(place / f"y_{split}.npy", (np.arange(rows) % 10).astype(np.uint8), allow_pickle=False)
         prints.append(fingerprint(images))
     np.save(place / "fingerprints.npy", np.concatenate(prints), allow_pickle=False)
-    for path in (*place.iterdir(), place):
-        # Whatever the umask: the sandbox may have another user.
-        path.chmod(0o755 if path.is_dir() else 0o644)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(sandbox_mode(folder=path.is_dir()))
     return folder
 
 

@@ -15,7 +15,7 @@ from grader.pipeline.course import Course
 from grader.pipeline.engines import Engine, LocalEngine
 from grader.pipeline.judgements import judged_course
 from grader.pipeline.publish import publish_class
-from grader.pipeline.setup import Bench, executions_of, warmed
+from grader.pipeline.setup import Bench
 from grader.pipeline.submission import grade_found
 from grader.schema.grade import Grade
 from grader.schema.message import say_count
@@ -102,6 +102,13 @@ def grade_class(
 ) -> tuple[Grade, ...]:
     """Grade many submissions on this machine in parallel, and write the pages of the class; see `run_class`.
 
+    Args:
+        found: The submissions.
+        course: The course.
+        bench: The bench of the class, with warm processes if they are used; see `warmed`.
+        out: Folder for the results.
+        listener: Receives each step of each submission.
+
     Raises:
         HarnessError: The recorder misses facts that the checks read; nothing was graded.
         UsageError: The file of judgements is missing or wrong; nothing was graded.
@@ -110,13 +117,12 @@ def grade_class(
     check_class(place_of(bench), found, course.loaded)
     devices = bench.devices or (bench.device,)
     slots = DeviceSlots(devices)
-    with warmed(bench, executions_of(len(found), course.loaded, bench.options), course.loaded, found) as ready:
 
-        def grade_one(one: Found, listen: Listener) -> Grade:
-            with slots.lend() as device:
-                return outline(grade_found(one, course, replace(ready, device=device), out, listen))
+    def grade_one(one: Found, listen: Listener) -> Grade:
+        with slots.lend() as device:
+            return outline(grade_found(one, course, replace(bench, device=device), out, listen))
 
-        return run_class(LocalEngine(grade_one, len(devices)), found, course, out, listener)
+    return run_class(LocalEngine(grade_one, len(devices)), found, course, out, listener)
 
 
 def run_class(

@@ -68,8 +68,6 @@ class Bench:
     """One per notebook that runs at the same time; if empty, one notebook at a time runs on `device`."""
     warm: WarmPool | None = None
     """Warm processes to fork kernels and predictors from; None starts each of them cold."""
-    decided: bool = False
-    """Whether it was decided that there are no warm processes."""
     notices: list[str] = field(default_factory=list)
     """Deviations from the options that affect no grade; more are added while a class is graded."""
 
@@ -153,17 +151,14 @@ def warmed(
     kernel is needed. The bench's notices say why one could not be used.
 
     Args:
-        bench: The bench of the class; one that has warm processes keeps them.
+        bench: The bench of the class, without warm processes.
         executions: Largest possible number of executions.
         loaded: The rubric, if the submissions are known.
         found: The submissions.
     """
-    if bench.warm is not None or bench.decided:
-        yield bench
-        return
     dialect = None if loaded is None else _first_dialect(found, loaded)
     if not _forks(bench, executions, overlaps=dialect is not None):
-        yield replace(bench, decided=True)
+        yield bench
         return
 
     def note(reason: str) -> None:

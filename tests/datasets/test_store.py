@@ -15,6 +15,7 @@ from grader.datasets.registry import KNOWN
 from grader.datasets.sources import DEBIAN, PACKAGED, Source, local_sources
 from grader.datasets.store import DatasetStore
 from grader.schema.errors import DatasetMissingError, StorageError, UsageError
+from tests.support.strict_umask import strict_umask
 from tests.support.waiting import DEADLOCK_SECONDS
 
 
@@ -71,13 +72,10 @@ def test_the_second_time_nothing_is_made(mnist: DatasetStore) -> None:
 
 
 def test_sandboxes_may_read_it_whatever_the_umask_was(tmp_path: Path, own: Path) -> None:
-    before = os.umask(0o077)
-    try:
+    with strict_umask():
         store = DatasetStore(tmp_path / "d", sources=bare)
         store.import_file("own", own)
         folder = store.prepare("own", prints).folder
-    finally:
-        os.umask(before)
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
     assert folder.stat().st_mode & 0o777 == 0o755
 

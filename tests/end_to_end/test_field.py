@@ -7,7 +7,6 @@ import pytest
 
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
-from grader.pipeline.classroom import grade_class
 from grader.pipeline.course import load_course
 from grader.pipeline.rubrics import find_rubric
 from grader.pipeline.setup import Options, set_up
@@ -16,6 +15,7 @@ from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
 from tests.support.field_notebooks import NOTEBOOKS, write_notebook
+from tests.support.grading import grade_warm
 
 pytestmark = [
     pytest.mark.slow,
@@ -90,7 +90,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
         write_notebook(name, root / "notebooks")
     found = find_submissions([root / "notebooks"], unpack_to=root / "unpacked")
     course = load_course(loaded, DatasetStore(), compare=False)
-    grade_class(found, course, bench, results := ResultsFolder(root / "results"), lambda _: None)
+    grade_warm(found, course, bench, results := ResultsFolder(root / "results"))
     return results
 
 

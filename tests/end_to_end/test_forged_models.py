@@ -8,13 +8,13 @@ import pytest
 
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
-from grader.pipeline.classroom import grade_class
 from grader.pipeline.course import load_course
 from grader.pipeline.rubrics import find_rubric
 from grader.pipeline.setup import Options, set_up
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
 from tests.support.command import needs_bubblewrap, small_digits
+from tests.support.grading import grade_warm
 
 pytestmark = [
     pytest.mark.slow,
@@ -152,7 +152,7 @@ def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
     bench = set_up(course.loaded, Options(isolation="bubblewrap", warm=True))
     found = find_submissions(sorted(folder.glob("*.ipynb")), unpack_to=folder / "unpacked")
     out = ResultsFolder(folder / "out")
-    grade_class(found, course, bench, out, lambda _: None)
+    grade_warm(found, course, bench, out)
     kept = {names[name]: out.read_grade(name) for name in out.submissions()}
     return {name: grade for name, grade in kept.items() if grade is not None}
 

@@ -9,7 +9,6 @@ import pytest
 from grader.datasets.sources import Source, local_sources
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
-from grader.pipeline.classroom import grade_class
 from grader.pipeline.course import Course, load_course
 from grader.pipeline.execution import keys_of
 from grader.pipeline.rubrics import find_rubric
@@ -19,6 +18,7 @@ from grader.schema.grade import Grade
 from grader.schema.submission import Submission
 from grader.store.results import ResultsFolder
 from tests.support.command import needs_bubblewrap, small_digits
+from tests.support.grading import grade_warm
 
 pytestmark = [
     pytest.mark.slow,
@@ -114,7 +114,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory, course: Course) -> dict[str
     bench = set_up(course.loaded, Options(isolation="bubblewrap"))
     found = find_submissions(sorted(folder.glob("*.ipynb")), unpack_to=folder / "unpacked")
     out = ResultsFolder(folder / "out")
-    grade_class(found, course, bench, out, lambda _: None)
+    grade_warm(found, course, bench, out)
     kept = {name: (out.read_grade(name), out.read_evidence(name)) for name in out.submissions()}
     return {name: (grade, evidence) for name, (grade, evidence) in kept.items() if grade and evidence}
 

@@ -6,7 +6,6 @@ import pytest
 
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
-from grader.pipeline.classroom import grade_class
 from grader.pipeline.course import load_course
 from grader.pipeline.reference import read_reference
 from grader.pipeline.rubrics import find_rubric
@@ -15,6 +14,7 @@ from grader.resources import share
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
+from tests.support.grading import grade_warm
 from tests.support.same_figures import assert_same_figures
 
 pytestmark = [
@@ -109,7 +109,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> ResultsFolder:
     found = find_submissions([share("examples") / loaded.rubric.id], unpack_to=root / "unpacked")
     course = load_course(loaded, DatasetStore())
     out = ResultsFolder(root / "results")
-    grade_class(found, course, bench, out, lambda _: None)
+    grade_warm(found, course, bench, out)
     return out
 
 

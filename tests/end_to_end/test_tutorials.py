@@ -14,13 +14,13 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
-from grader.pipeline.classroom import grade_class
 from grader.pipeline.course import load_course
 from grader.pipeline.rubrics import find_rubric
 from grader.pipeline.setup import Options, set_up
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
+from tests.support.grading import grade_warm
 
 pytestmark = [
     pytest.mark.slow,
@@ -89,7 +89,7 @@ def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
         nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), root / "notebooks" / f"{name}.ipynb")
     submissions = find_submissions([root / "notebooks"], unpack_to=root / "unpacked")
     out = ResultsFolder(root / "results")
-    grade_class(submissions, load_course(loaded, DatasetStore()), bench, out, lambda _: None)
+    grade_warm(submissions, load_course(loaded, DatasetStore()), bench, out)
     return {name: grade for name in out.submissions() if (grade := out.read_grade(name)) is not None}
 
 

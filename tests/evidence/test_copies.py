@@ -5,11 +5,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grader.evidence.arraybook import ArrayBook
 from grader.evidence.artefacts import ArtefactFolder
 from grader.evidence.copies import MOST_COMPARED, find_copies
-from grader.evidence.nearest_images import average_matrix, probes_of
+from grader.evidence.nearest_images import Probes, SplitFeatures, average_matrix, misfit, probes_of
 from grader.evidence.provenance import DatasetIndex, make_index
 from grader.inside.describe.fingerprint import fingerprint
 from tests.evidence.conftest import Record
@@ -19,16 +21,18 @@ Images: TypeAlias = np.ndarray[Any, Any]
 SIDE = 28
 
 
-def blots(number: int, seed: int, channels: int | None = None) -> Images:
+def blots(number: int, seed: int, channels: int | None = None, size: tuple[int, int] = (SIDE, SIDE)) -> Images:
     """Smooth random images, raw."""
     coarse = np.random.default_rng(seed).random((number, 7, 7, channels or 1)) ** 2
-    wide = np.array([np.interp(np.linspace(0, 6, SIDE), np.arange(7), row) for row in np.eye(7)]).T
-    images: Images = (np.einsum("yi,nijc,xj->nyxc", wide, coarse, wide) * 255).astype(np.uint8)
+    high, wide = (
+        np.array([np.interp(np.linspace(0, 6, side), np.arange(7), row) for row in np.eye(7)]).T for side in size
+    )
+    images: Images = (np.einsum("yi,nijc,xj->nyxc", high, coarse, wide) * 255).astype(np.uint8)
     return images if channels else images[..., 0]
 
 
-def index_of(channels: int | None = None) -> DatasetIndex:
-    images = blots(500, 1, channels)
+def index_of(channels: int | None = None, size: tuple[int, int] = (SIDE, SIDE)) -> DatasetIndex:
+    images = blots(500, 1, channels, size)
     labels = np.arange(500) % 10
     return make_index("blots", images[:400], labels[:400], images[400:], labels[400:], fingerprint(images))
 
@@ -88,6 +92,44 @@ def test_copies_of_color_images_are_found() -> None:
 )
 def test_other_images_are_no_copies(images: Images) -> None:
     assert find_copies(images, 100, [INDEX]) is None
+
+
+SMALL = st.integers(1, 15)
+SIZES = st.one_of(st.tuples(SMALL, SMALL), st.tuples(st.just(SIDE), SMALL), st.tuples(SMALL, st.just(SIDE)))
+
+
+@given(size=SIZES, channels=st.one_of(st.none(), st.integers(1, 5)))
+def test_the_misfit_of_images_of_every_size_is_a_number(size: tuple[int, int], channels: int | None) -> None:
+    images = blots(40, 2, channels, size)
+    grey = (images if channels is None else images.mean(axis=-1)).astype(np.float32)
+    misfits = misfit(Probes(grey[:9], np.zeros(9, np.float32)), SplitFeatures.of(images))
+    assert misfits.shape == (9,)
+    assert np.isfinite(misfits).all()
+
+
+@given(size=SIZES, channels=st.integers(1, 4), given_size=SIZES, given_channels=st.one_of(st.none(), st.integers(0, 4)))
+def test_images_of_every_size_can_be_searched(
+    size: tuple[int, int], channels: int, given_size: tuple[int, int], given_channels: int | None
+) -> None:
+    shape = (5, *given_size, *(() if given_channels is None else (given_channels,)))
+    assert find_copies(np.random.default_rng(7).random(shape), 5, [index_of(channels, size)]) is None
+
+
+@pytest.mark.parametrize("side", range(1, 14))
+def test_other_images_and_altered_training_images_of_small_data_sets_are_not_taken_for_copies(side: int) -> None:
+    index = index_of(None, (side, side))
+    raw = np.asarray(index.images["train"][:192], np.float64) / 255
+    noisy = raw + np.random.default_rng(8).normal(0, 0.02, raw.shape)
+    for images in (noisy, np.roll(raw, (1, 1), axis=(1, 2)), 1 - raw**1.3, blots(192, 9, None, (side, side))):
+        for start in range(0, len(images), MOST_COMPARED):
+            assert find_copies(images[start : start + MOST_COMPARED], 100, [index]) is None
+
+
+def test_copies_are_found_in_the_smallest_images_that_are_compared() -> None:
+    index = index_of(None, (10, 10))
+    copies = find_copies(index.images["test"][:64, :, ::-1] / 255, 100, [index])
+    assert copies is not None
+    assert copies.copies > 40
 
 
 def test_an_axis_is_reduced_by_averaging() -> None:

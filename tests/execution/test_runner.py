@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -22,6 +21,7 @@ from grader.schema.errors import NotebookError, SandboxError
 from grader.schema.message import say
 from grader.schema.rubric import OutputSettings, RunSettings
 from tests.support.says import says
+from tests.support.strict_umask import strict_umask
 
 pytestmark = pytest.mark.bubblewrap
 Cells = Callable[..., ExecutionOutcome]
@@ -443,13 +443,10 @@ def test_a_strict_umask_of_the_person_who_grades_changes_nothing(
     bubblewrap: Isolation, run_cells: Cells, tmp_path: Path
 ) -> None:
     course_files = _course(tmp_path, utils="W = 'course'")
-    before = os.umask(0o077)
-    try:
+    with strict_umask():
         outcome = run_cells(
             bubblewrap, "from lib import utils; open('made.txt', 'w'); utils.W", course_files=course_files
         )
-    finally:
-        os.umask(before)
     assert outcome.run.errors == ()
     assert text_of(outcome.notebook.cells[0]) == "'course'"
 

@@ -11,7 +11,6 @@ from grader.datasets.store import DatasetStore
 from grader.execution.runner import execute
 from grader.intake.find import find_submissions
 from grader.pipeline import execution
-from grader.pipeline.classroom import grade_class
 from grader.pipeline.course import Course, load_course
 from grader.pipeline.reference_run import verify_reference
 from grader.pipeline.regrade import regrade_class
@@ -22,6 +21,7 @@ from grader.schema.grade import Grade
 from grader.store.attempts import AttemptsFolder
 from grader.store.results import ResultsFolder
 from tests.support.command import NOTEBOOKS, RUBRIC, a_course, grader, needs_bubblewrap, small_digits
+from tests.support.grading import grade_warm
 from tests.support.says import says
 
 pytestmark = pytest.mark.bubblewrap
@@ -59,7 +59,7 @@ class Class:
         course = self.course(run, text)
         bench = set_up(course.loaded, Options(**{"warm": False, **options}))
         found = find_submissions([notebook or self.folder / "luck.ipynb"], unpack_to=self.folder / "unpacked")
-        (made,) = grade_class(found, course, bench, self.out, lambda _: None)
+        (made,) = grade_warm(found, course, bench, self.out)
         return self.kept(made.submission.id)
 
     def regrade(self, run: str, text: str = RUBRIC) -> Grade:

@@ -46,6 +46,7 @@ from grader.store.attempts import AttemptsFolder
 from grader.store.results import ResultsFolder
 from tests.support.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
 from tests.support.factories import an_evidence
+from tests.support.grading import grade_warm
 
 pytestmark = pytest.mark.bubblewrap
 
@@ -80,7 +81,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
         bench = set_up(loaded, Options(**{"warm": False, **options}))
         found = find_submissions(notebooks, unpack_to=tmp_path / "unpacked")
         out = ResultsFolder(tmp_path / "out")
-        outlines = grade_class(found, course, bench, out, lambda _: None)
+        outlines = grade_warm(found, course, bench, out)
         whole = {one.submission.id: out.read_grade(one.submission.id) for one in outlines}
         return {name: grade for name, grade in whole.items() if grade is not None}
 
@@ -295,9 +296,20 @@ def test_a_class_that_cannot_be_graded_warm_is_graded_cold_and_says_so(tmp_path:
     bench = set_up(loaded, Options(isolation="none", warm=True))
     found = find_submissions([NOTEBOOKS / "plain.ipynb"], unpack_to=tmp_path / "unpacked")
     out = ResultsFolder(tmp_path / "out")
-    (grade,) = grade_class(found, load_course(loaded, store), bench, out, lambda _: None)
+    (grade,) = grade_warm(found, load_course(loaded, store), bench, out)
     assert grade.score == 3
     assert bench.notices == ["started cold: there is no warm start with isolation 'none'"]
+
+
+def test_a_class_is_graded_on_the_bench_that_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command decides once whether there are warm processes."""
+    course = _course(tmp_path, RUBRIC)
+    bench = set_up(course.loaded, Options(isolation="none", warm=True))
+    found = find_submissions([NOTEBOOKS / "plain.ipynb"], unpack_to=tmp_path / "unpacked")
+    monkeypatch.setattr("grader.pipeline.setup.WarmPool", pytest.fail)
+    (grade,) = grade_class(found, course, bench, ResultsFolder(tmp_path / "out"), lambda _: None)
+    assert grade.score == 3
+    assert bench.notices == []
 
 
 @pytest.mark.parametrize(
@@ -866,7 +878,7 @@ def test_a_network_is_judged_on_the_other_data_set_that_a_criterion_names(tmp_pa
     bench = set_up(course.loaded, Options())
     found = find_submissions([tmp_path / "net.ipynb"], unpack_to=tmp_path / "unpacked")
     out = ResultsFolder(tmp_path / "out")
-    grade_class(found, course, bench, out, lambda _: None)
+    grade_warm(found, course, bench, out)
     grade = out.read_grade("net")
     assert grade
     line = grade.criteria[-1]

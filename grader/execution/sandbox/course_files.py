@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from grader.execution.sandbox.isolation import Mount
 from grader.execution.sandbox.layout import Layout
+from grader.facts.file_modes import sandbox_mode
 from grader.schema.course_file import CourseFile
 from grader.schema.errors import SandboxError
 
@@ -16,8 +17,6 @@ __all__ = ["course_mounts", "place_course_files"]
 
 _MOST_MOUNTS = 40
 """Maximum number of files and folders to mount in each folder; beyond it only their permissions protect them."""
-_READ_ONLY = 0o444
-_PASSABLE = 0o755
 
 
 def place_course_files(files: Sequence[CourseFile], layout: Layout) -> tuple[str, ...]:
@@ -43,7 +42,7 @@ def place_course_files(files: Sequence[CourseFile], layout: Layout) -> tuple[str
                 replaced.append(file.target)
             _make_room(place, layout.folder)
             shutil.copyfile(staged, place)
-            place.chmod(_READ_ONLY)
+            place.chmod(sandbox_mode(folder=False, read_only=True))
     except OSError as error:
         message = f"the files of the course cannot be copied: {error.strerror or error}"
         raise SandboxError(message, where=str(error.filename or "")) from error
@@ -53,9 +52,9 @@ def place_course_files(files: Sequence[CourseFile], layout: Layout) -> tuple[str
 def _copy(file: CourseFile, staged: Path, top: Path) -> None:
     staged.parent.mkdir(parents=True, exist_ok=True)
     for folder in (parent for parent in staged.parents if parent.is_relative_to(top)):
-        folder.chmod(_PASSABLE)
+        folder.chmod(sandbox_mode(folder=True))
     shutil.copyfile(file.source, staged)
-    staged.chmod(_READ_ONLY)
+    staged.chmod(sandbox_mode(folder=False, read_only=True))
     with staged.open("rb") as content:
         if hashlib.file_digest(content, "sha256").hexdigest() != file.sha256:
             message = "a file of the course was changed while notebooks were executed"

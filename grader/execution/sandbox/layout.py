@@ -17,6 +17,7 @@ from typing import Any
 
 from grader.execution.sandbox.bubblewrap import SYSTEM_FOLDERS
 from grader.execution.sandbox.isolation import Binds, Isolation, Mount
+from grader.facts.file_modes import sandbox_mode
 from grader.facts.refusal import refusal
 from grader.schema.errors import SandboxError
 from grader.schema.message import say
@@ -253,23 +254,22 @@ def make_layout(  # noqa: PLR0913 - the folders of one execution, each by its na
         if any(scratch.iterdir()):
             message = "the folder for one execution is not empty"
             raise SandboxError(message, where=str(scratch))
-        for folder in (layout.out, layout.home, layout.tmp):
+        # Without mounts, collect data sets of several folders by links.
+        links = [layout.inner("data")] if other_folders and not layout.moved else []
+        for folder in (layout.out, layout.home, layout.tmp, *links):
             folder.mkdir()
         for folder in (layout.work / inner, layout.input) if work else ():
             folder.mkdir(parents=True)
         for folder in (path for path in scratch.rglob("*") if path.is_dir()):
-            # Whatever the umask of the person who grades: the sandbox may have another user.
-            folder.chmod(0o755)
-        if other_folders and not layout.moved:
-            # Without mounts, collect the data sets by links.
-            layout.inner("data").mkdir()
+            folder.chmod(sandbox_mode(folder=True))
+        for place in links:
             for name, folder in layout.data_folders():
-                (layout.inner("data") / name).symlink_to(folder)
+                (place / name).symlink_to(folder)
         if layout.shares_code:
             (layout.code / "inside").mkdir(parents=True)
         else:
             shutil.copytree(_INSIDE, layout.code / "inside", ignore=shutil.ignore_patterns(_COMPILED))
-        layout.code.chmod(0o755)
+        layout.code.chmod(sandbox_mode(folder=True))
     except OSError as error:
         message = f"the folders of an execution cannot be made: {error}"
         raise SandboxError(message, where=str(scratch)) from error

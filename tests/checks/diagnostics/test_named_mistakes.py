@@ -15,7 +15,6 @@ from nbformat.v4 import new_code_cell, new_notebook
 from grader.checks import all_diagnostics
 from grader.datasets.store import DatasetStore
 from grader.intake.find import find_submissions
-from grader.pipeline.classroom import grade_class
 from grader.pipeline.course import load_course
 from grader.pipeline.rubrics import find_rubric
 from grader.pipeline.setup import Options, set_up
@@ -23,6 +22,7 @@ from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
 from tests.support.diagnosing import tables
+from tests.support.grading import grade_warm
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "cells"
 
@@ -129,7 +129,7 @@ def grades(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Grade]:
     submissions = find_submissions([root / "notebooks"], unpack_to=root / "unpacked")
     course = load_course(loaded, DatasetStore())
     out = ResultsFolder(root / "results")
-    grade_class(submissions, course, bench, out, lambda _: None)
+    grade_warm(submissions, course, bench, out)
     return {name: grade for name in out.submissions() if (grade := out.read_grade(name)) is not None}
 
 

@@ -1,5 +1,6 @@
 """Folders of an execution: visible and hidden ones."""
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from grader.execution.sandbox.bubblewrap import Bubblewrap
+from grader.execution.sandbox.course_files import place_course_files
 from grader.execution.sandbox.isolation import Mount
 from grader.execution.sandbox.layout import (
     copy_submission,
@@ -21,7 +23,9 @@ from grader.execution.sandbox.layout import (
     secret_folders,
 )
 from grader.execution.sandbox.unprotected import NoIsolation
+from grader.schema.course_file import CourseFile
 from grader.schema.errors import SandboxError
+from tests.support.strict_umask import strict_umask
 
 
 def test_the_sandbox_has_names_of_its_own_for_the_folders(tmp_path: Path) -> None:
@@ -61,6 +65,37 @@ def test_code_that_not_everybody_may_read_is_copied(tmp_path: Path, monkeypatch:
     layout = make_layout(tmp_path / "s", Bubblewrap())
     assert (layout.code / "inside" / "kernel.py").is_file()
     assert Path("/grader/inside") not in {one.target for one in layout.binds(Path(sys.executable)).mounts}
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_other_users_may_read_the_folders_whatever_the_umask_is(tmp_path: Path) -> None:
+    apart = tmp_path / "apart"
+    apart.mkdir(mode=0o700)
+    source = tmp_path / "utils.py"
+    source.write_text("W = 1")
+    file = CourseFile(source, "lib/utils.py", hashlib.sha256(b"W = 1").hexdigest())
+    with strict_umask():
+        layout = make_layout(tmp_path / "s", NoIsolation(), datasets=("own",), elsewhere={"own": apart})
+        place_course_files([file], layout)
+    data = layout.inner("data")
+    assert (data / "own").samefile(apart)
+    folders = (
+        layout.code,
+        layout.work,
+        layout.out,
+        layout.home,
+        layout.tmp,
+        data,
+        layout.course,
+        layout.course / "lib",
+    )
+    assert {mode(folder) for folder in (*folders, layout.course / "lib")} == {0o755}
+    assert {mode(place / "lib/utils.py") for place in (layout.course, layout.folder)} == {0o444}
+    # A folder of somebody else is not opened by the link to it.
+    assert mode(apart) == 0o700
 
 
 def test_a_folder_with_something_in_it_is_not_used(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from grader.execution.canary import CANARY_DATASET
 from grader.execution.sandbox.choice import choose_isolation
 from grader.execution.sandbox.isolation import ProcessLimits
 from grader.execution.sandbox.layout import Layout, make_layout
@@ -14,7 +15,9 @@ from grader.execution.sandbox.other_user import OtherUser, probe_user
 from grader.execution.sandbox.processes import Finished, run_to_end
 from grader.execution.sandbox.scratch import scratch_folder
 from grader.execution.sandbox.watchdog import Budget
+from grader.pipeline.canary import _made_up_data
 from grader.schema.errors import IsolationRefusedError
+from tests.support.strict_umask import strict_umask
 from tests.support.waiting import DEADLOCK_SECONDS, until
 from tests.support.wrapping import wrapped
 
@@ -59,8 +62,10 @@ def scratch() -> Iterator[Path]:
         yield folder
 
 
-def run(isolation: OtherUser, folder: Path, code: str, **env: str) -> tuple[Finished, Layout]:
-    layout = make_layout(folder / "one", isolation)
+def run(
+    isolation: OtherUser, folder: Path, code: str, data: Mapping[str, Path] | None = None, **env: str
+) -> tuple[Finished, Layout]:
+    layout = make_layout(folder / "one", isolation, datasets=tuple(data or ()), elsewhere=data)
     (layout.code / "script.py").write_text(code)
     for place in (layout.code, layout.work, layout.out, layout.home, layout.tmp):
         isolation.own(place)
@@ -109,6 +114,15 @@ def test_the_notebook_reads_no_closed_folder_and_writes_no_results(scratch: Path
     assert (layout.work / "made.txt").read_text() == "mine"
     assert set(facts["rights"]) == {"0000000000000000", "1"}
     assert "SHELL" not in facts["env"]
+
+
+def test_it_reads_the_data_sets_whatever_the_umask_is(scratch: Path) -> None:
+    with strict_umask():
+        data = _made_up_data(scratch / "data")
+        code = "import sys; print(open(sys.path[0] + '/../data/own/y_test.npy', 'rb').read(6))"
+        finished, layout = run(OtherUser().for_run(), scratch, code, {"own": data / CANARY_DATASET})
+    assert finished.exit_code == 0, layout.log.read_text()
+    assert "NUMPY" in layout.log.read_text()
 
 
 def test_nothing_stays_even_if_it_forgets_its_mark_and_its_parent(scratch: Path) -> None:
