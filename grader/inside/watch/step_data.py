@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..describe.arrays import ArrayBook, checksum
-from ..describe.fingerprint import fingerprint
+from ..describe.fingerprint import REAL_KINDS, fingerprint
 from ..describe.given import PipelineSource, sources_of
-from ..describe.graphs import MIN_NUMBERS, GraphData, kind_of, outermost, read_graph
+from ..describe.graphs import MIN_NUMBERS, GraphData, outermost, read_graph
+from ..describe.handles import DATA_TYPES, handles_of, kind_of, shape_of, value_of
 from ..describe.models import numbers, weights_of
 from ..hooking.guard import Guard, outside_graphs
 from ..record.events import (
@@ -61,8 +62,6 @@ _MOST_READ = 1 << 29
 """Numbers in the arrays of pipelines of which all images are looked at in each cell; they take about a second."""
 _SOME_ROWS = 512
 """Images that are looked at in each further array."""
-_DATA_TYPES = frozenset({"resource", "variant"})
-"""Types of tensors that stand for variables, pipelines and iterators."""
 _UNREADABLE = "unreadable graph"
 
 
@@ -206,7 +205,7 @@ class StepWatch:
     def _is_of_interest(self, graph: Any, inputs: Iterable[Any]) -> bool:
         """Whether the arguments of a call are looked at."""
         if self._running:
-            return any(x.dtype.name not in _DATA_TYPES for x in inputs)
+            return any(x.dtype.name not in DATA_TYPES for x in inputs)
         if self._guard.keras:
             return False
         given = self._given.get(graph)
@@ -427,7 +426,7 @@ class StepWatch:
         return users
 
     def _see_arguments(self, inputs: Sequence[Any], users: list[SeenImages], *, look: bool) -> None:
-        data = [x for x in inputs if x.dtype.name in _DATA_TYPES]
+        data = [x for x in inputs if x.dtype.name in DATA_TYPES]
         pipelines = [x for x in data if kind_of(x) != "Var"]
         for user in users:
             user.takes_data = bool(data)
@@ -444,8 +443,8 @@ class StepWatch:
 
     def _see_variable(self, tensor: Any, users: list[SeenImages]) -> None:
         """Note the images of a variable that is an argument of a function; they can be others in the next call."""
-        if kind_of(tensor) == "Var" and math.prod(_variable(tensor)[0]) >= min(self._sizes(), default=sys.maxsize):
-            seen = self._search(np.asarray(numbers(_value(tensor))), self._most_rows())
+        if kind_of(tensor) == "Var" and math.prod(shape_of(tensor)) >= min(self._sizes(), default=sys.maxsize):
+            seen = self._search(np.asarray(numbers(value_of(tensor))), self._most_rows())
             for user in users:
                 user.add(seen, np.empty(0), self._random)
 
@@ -498,7 +497,7 @@ class StepWatch:
     def _keep_pipelines(self, graph: Any) -> None:
         """Keep the Python objects of the pipelines in a new graph, because a function can end before its cell."""
         if graph not in self._pipelines and any(graph is fresh for fresh in self._fresh):
-            held = [outer for outer, _ in graph.captures if outer.dtype.name in _DATA_TYPES and kind_of(outer) != "Var"]
+            held = [outer for outer, _ in graph.captures if outer.dtype.name in DATA_TYPES and kind_of(outer) != "Var"]
             self._pipelines[graph] = [(tensor, self._pipeline(tensor)) for tensor in held]
 
     def _pipeline(self, tensor: Any) -> Any:
@@ -546,7 +545,7 @@ class StepWatch:
         if known is not None:
             return known
         data, seen = read_graph(graph), set[int]()
-        for tensor in (*data.arrays, *map(_value, data.handles)):
+        for tensor in (*data.arrays, *map(value_of, data.handles)):
             seen |= self._search(np.asarray(numbers(tensor)))
         if not data.handles:
             self._functions[graph] = seen
@@ -605,7 +604,7 @@ class StepWatch:
         """
         for graph in (*self._fresh, *run.graphs):
             self._look(graph, model)
-        weights = {id(handle) for handle in _handles(weights_of(model))}
+        weights = {id(handle) for handle in handles_of(weights_of(model))}
         parts = [
             held
             for held in self._held
@@ -662,7 +661,7 @@ class StepWatch:
         small: dict[tuple[int, ...], dict[Hashable, NDArray[Any]]] = {}
         for tensor in data.arrays:
             array = np.asarray(numbers(tensor))
-            if array.dtype.kind not in "biufV" or not _varies(array):
+            if array.dtype.kind not in REAL_KINDS or not _varies(array):
                 continue
             images, key = self._as_images(array, shapes), _key(tensor)
             if images is None:
@@ -697,15 +696,15 @@ class StepWatch:
     def _look_at_variables(self, held: _Held, data: GraphData) -> None:
         """Search known images among the weights, and count the values of other variables."""
         weights = [weight for _, model in self._book.alive() for weight in weights_of(model)]
-        own = {id(handle) for handle in _handles(weights)}
-        states = {id(handle) for handle in _handles(self._optimizer_variables())}
+        own = {id(handle) for handle in handles_of(weights)}
+        states = {id(handle) for handle in handles_of(self._optimizer_variables())}
         room = _MOST_WEIGHTS
         copies: dict[tuple[int, ...], int] = {}
         for weight in weights:
             shape = tuple(weight.shape)
             copies[shape] = copies.get(shape, 0) + _MOST_COPIES
         for handle in data.handles:
-            shape = _variable(handle)[0]
+            shape = shape_of(handle)
             size = math.prod(shape)
             if id(handle) in states or size < MIN_NUMBERS:
                 continue
@@ -715,7 +714,7 @@ class StepWatch:
                 held.numbers[id(handle)] = size
             if min(self._sizes(), default=sys.maxsize) <= size <= room:
                 room -= size
-                held.inside.seen.update(self._search(np.asarray(numbers(_value(handle)))))
+                held.inside.seen.update(self._search(np.asarray(numbers(value_of(handle)))))
 
     def _optimizer_variables(self) -> Iterator[Any]:
         optimizers = [known() for known in self._optimizers]
@@ -734,7 +733,7 @@ class StepWatch:
             most: Number of images that are chosen by chance; None for all.
         """
         found: set[int] = set()
-        if values.dtype.kind not in "biufV":
+        if values.dtype.kind not in REAL_KINDS:
             return found
         for shape in self._arrays.known_images.shapes:
             for images in _ways(values, shape):
@@ -750,7 +749,7 @@ class StepWatch:
 
     def _plain(self, array: NDArray[Any]) -> NDArray[Any] | None:
         """Return the array without padding and repeated channels; None if its rows have no known size."""
-        if array.dtype.kind not in "biufV":
+        if array.dtype.kind not in REAL_KINDS:
             return None
         images = self._arrays.known_images.plain(array)
         return images if math.prod(images.shape[1:]) in self._sizes() else None
@@ -821,24 +820,6 @@ def _is_complete(source: PipelineSource) -> bool:
         return not any(read_graph(function.function.graph).sources for function in source.functions)
     except Exception:
         return False
-
-
-def _handles(variables: Iterable[Any]) -> Iterator[Any]:
-    for variable in variables:
-        handle = getattr(getattr(variable, "_value", variable), "handle", None)
-        if handle is not None:
-            yield handle
-
-
-def _variable(handle: Any) -> tuple[tuple[int, ...], Any]:
-    """Return the shape and type of a variable."""
-    data = handle._handle_data.shape_and_type[0]
-    return tuple(max(0, axis.size) for axis in data.shape.dim), sys.modules["tensorflow"].dtypes.as_dtype(data.dtype)
-
-
-def _value(handle: Any) -> Any:
-    """Return the values of a variable."""
-    return sys.modules["tensorflow"].raw_ops.ReadVariableOp(resource=handle, dtype=_variable(handle)[1])
 
 
 def _is_taped() -> bool:
