@@ -1,6 +1,5 @@
 """Collects the images that the steps of `fit` use, apart from those passed to it."""
 
-import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -53,5 +52,6 @@ class FitData:
             inputs: The arguments.
         """
         runs = [run for run in self.running if run.has_graph(graph)]
-        for images in itertools.chain.from_iterable(map(self._images.in_argument, inputs)) if runs else ():
-            self._images.add(images, runs)
+        for x in inputs if runs else ():
+            for images in self._images.in_argument(x):
+                self._images.add(images, runs)

@@ -3,9 +3,8 @@
 These are `tf.function`s of the student's own: Python sees their calls, but not the steps inside.
 """
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,24 +70,25 @@ class FunctionArguments:
             self._see(inputs, users, look=look)
 
     def _see(self, inputs: Sequence[Any], users: list[SeenImages], *, look: bool) -> None:
-        data = [x for x in inputs if x.dtype.name in DATA_TYPES]
-        pipelines = [x for x in data if kind_of(x) != "Var"]
+        data = [(x, kind_of(x)) for x in inputs if x.dtype.name in DATA_TYPES]
         for user in users:
             user.takes_data = bool(data)
-            for x in pipelines:
-                if not user.has(x):
+            for x, kind in data:
+                if kind != "Var" and not user.has(x):
                     self._pipelines.see(x, user)
                     user.note(x)
         if look:
             with self._ration.spend():
-                for x in data if len(data) > len(pipelines) else ():
-                    self._see_variable(x, users)
-                for images in itertools.chain.from_iterable(
-                    self._images.in_argument(x, self._ration.rows) for x in inputs
-                ):
-                    self._images.add(images, users)
+                self._see_variables([x for x, kind in data if kind == "Var"], users)
+                self._see_images(inputs, users)
 
-    def _see_variable(self, tensor: Any, users: list[SeenImages]) -> None:
-        """Note the images of a variable that is an argument; they can be others in the next call."""
-        if kind_of(tensor) == "Var" and math.prod(shape_of(tensor)) >= self._images.smallest:
-            self._images.add_known(np.asarray(numbers(value_of(tensor))), users, self._ration.rows)
+    def _see_variables(self, variables: Iterable[Any], users: list[SeenImages]) -> None:
+        """Note the images of variables that are arguments; they can be others in the next call."""
+        for handle in variables:
+            if math.prod(shape_of(handle)) >= self._images.smallest:
+                self._images.add_known(np.asarray(numbers(value_of(handle))), users, self._ration.rows)
+
+    def _see_images(self, inputs: Iterable[Any], users: list[SeenImages]) -> None:
+        for x in inputs:
+            for images in self._images.in_argument(x, self._ration.rows):
+                self._images.add(images, users)

@@ -8,7 +8,7 @@ import hashlib
 import math
 import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ from .pipelines import PipelineWatch
 from .seen_images import SeenImages
 from .taken import weak
 
-__all__ = ["GraphReader", "HeldData"]
+__all__ = ["GraphReader", "HeldData", "extra_variables"]
 
 _MOST_WEIGHTS = 64 << 20
 """Numbers of weights that are compared with the known images."""
@@ -167,7 +167,9 @@ class GraphReader:
             if id(handle) not in states and math.prod(shape := shape_of(handle)) >= MIN_NUMBERS
         ]
         own = {id(handle) for handle in handles_of(weights)}
-        held.numbers |= _extra({id(handle): shape for handle, shape in large}, own, (tuple(w.shape) for w in weights))
+        held.numbers |= extra_variables(
+            {id(handle): shape for handle, shape in large}, own, (tuple(w.shape) for w in weights)
+        )
         room = _MOST_WEIGHTS
         for handle, shape in large:
             size = math.prod(shape)
@@ -185,8 +187,8 @@ class GraphReader:
                 yield from variables() if callable(variables) else variables
 
 
-def _extra(
-    variables: dict[int, tuple[int, ...]], own: Collection[int], weights: Iterable[tuple[int, ...]]
+def extra_variables(
+    variables: Mapping[int, tuple[int, ...]], own: Collection[int], weights: Iterable[tuple[int, ...]]
 ) -> dict[Hashable, int]:
     """Return the sizes of the variables that are neither weights of models nor among the first copies of weights.
 

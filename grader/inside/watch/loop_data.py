@@ -22,7 +22,7 @@ from .step_graphs import StepGraphs
 from .taken import TakenGradients, flat
 from .tapes import OpenTapes
 
-__all__ = ["LoopData"]
+__all__ = ["LoopData", "may_be_weights"]
 
 
 class LoopData:
