@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..record.events import MAX_CLASSES, MAX_SAMPLE, MAX_UNKNOWN, ArrayDescription, LabelDescription
 from ..record.recorder import Recorder
-from .fingerprint import fingerprint, scan
+from .fingerprint import REAL_KINDS, fingerprint, scan
 from .given import Given, given_pair
 from .landmarks import KnownImages, landmarks
 
@@ -232,7 +232,7 @@ class ArrayBook:
         described = ArrayDescription(array=name, shape=list(array.shape), dtype=str(array.dtype), source=given.source)
         if given.drawn is not None:
             described["drawn"] = given.drawn
-        if array.dtype.kind not in "biufV" or not array.size:
+        if array.dtype.kind not in REAL_KINDS or not array.size:
             return described
         statistics = scan(array)
         described["low"], described["high"], described["mean"] = statistics.low, statistics.high, statistics.mean

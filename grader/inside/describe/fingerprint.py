@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEVELS", "OFFSET", "Scan", "fingerprint", "scan"]
+__all__ = ["LEVELS", "OFFSET", "REAL_KINDS", "Scan", "fingerprint", "scan"]
 
 LEVELS = 4
 """Number of steps in an image's own range; they give the levels 0 to 4."""
@@ -21,6 +21,9 @@ LEVELS = 4
 OFFSET = 1.0 / 510.0
 """Added before quantization. For integers k ≤ R ≤ 255, `LEVELS * k / R` is a fraction with a denominator up to 255. Its
 distance to `m - 1/510` is at least 1/510 for every integer m, so rounding changes no pixel of an 8-bit image."""
+
+REAL_KINDS = "biufV"
+"""Kinds of the types of real numbers; bfloat16 is of kind V."""
 
 _BLOCK = 1024
 """Columns per projection: `LEVELS * 2047 * _BLOCK` is below 2**24, so float32 sums are exact in any order."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..record.events import Source
+from .fingerprint import REAL_KINDS
 
 __all__ = ["Given", "PipelineSource", "given_pair", "sources_of"]
 
@@ -120,7 +121,7 @@ def _source(tensors: Any, stages: list[tuple[str, Any]]) -> PipelineSource:
     known = tuple(
         selected.rows.rows(array) if array.ndim else array
         for array in arrays
-        if array is not None and array.dtype.kind in "biufV"
+        if array is not None and array.dtype.kind in REAL_KINDS
     )
     return PipelineSource(known if len(known) == len(arrays) else None, functions, stages[0][1])
 

@@ -1,6 +1,5 @@
 """Read the data that the graph of a `tf.function` holds: captured tensors, constants, variables and other sources."""
 
-import re
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MIN_NUMBERS", "GraphData", "kind_of", "outermost", "read_graph"]
+from .handles import kind_of
+
+__all__ = ["MIN_NUMBERS", "GraphData", "outermost", "read_graph"]
 
 MIN_NUMBERS = 16
 """Smallest constant that counts as data; the graph of a large model has thousands of smaller ones."""
 _SPECIAL = frozenset({7, 20, 21})
 """Numbers of the types string, resource and variant, which can bring in data from outside of the graph."""
-_KINDS = re.compile(r'type="(?:\w+::)*(\w+)')
 _HARMLESS_KINDS = frozenset({"SummaryWriterInterface"})
 _COMPUTES = frozenset(
     word
@@ -110,14 +110,6 @@ def _add_captured(data: GraphData, tensor: Any) -> None:
         data.pipelines.append(tensor)
     elif kind != "string" and hasattr(tensor, "numpy") and _size(tensor.shape) >= MIN_NUMBERS:
         data.arrays.append(tensor)
-
-
-def kind_of(handle: Any) -> str:
-    """Return the kind of a resource, such as `Var` or `IteratorResource`; for a pipeline, `Dataset`."""
-    if handle.dtype.name == "variant":
-        return "Dataset"
-    named = _KINDS.search(str(handle))
-    return named.group(1) if named is not None else "Resource"
 
 
 def _size(shape: Any) -> int:

@@ -164,7 +164,7 @@ class Watch:
 
     def _hook_data(self, tensorflow: ModuleType) -> None:
         around(tensorflow.data.Dataset, "__iter__", self.loops.iterate)
-        around(tensorflow.data.Dataset, "__iter__", self.steps.iterate)
+        around(tensorflow.data.Dataset, "__iter__", self.steps.pipelines.iterate)
         around(tensorflow.GradientTape, "gradient", self.loops.hands.gradient)
         around(tensorflow.GradientTape, "gradient", self.steps.gradient)
         around(tensorflow.GradientTape, "_push_tape", self.steps.opened)

@@ -2,6 +2,7 @@
 
 import sys
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -106,6 +107,11 @@ class ModelBook:
         found = [(entry, entry.model()) for entry in self._entries.values()]
         self._entries = {id(model): entry for entry, model in found if model is not None}
         return sorted(((e, m) for e, m in found if m is not None), key=lambda pair: int(pair[0].id[1:]))
+
+    def weights(self) -> Iterator[Any]:
+        """Yield the weights of every living model."""
+        for _, model in self.alive():
+            yield from weights_of(model)
 
     def announce(self, model: Any, *, rename: bool = False) -> Entry:
         """Write a `model` event if the model is new, or if its structure or name changed.

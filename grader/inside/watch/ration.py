@@ -18,6 +18,8 @@ _SHARE = 0.015
 """Part of the time that later looks may take."""
 _OVERHEAD = 5e-5
 """Seconds that a look takes in addition, before and after it is measured."""
+_FEW_ROWS = 16
+"""Rows that are looked at in each call when a loop was looked at for some time."""
 _CHANCE = 0.5
 """Chance of a call to be looked at when it may be; otherwise slow calls would never be followed by a look."""
 
@@ -43,6 +45,11 @@ class Ration:
     def full(self) -> bool:
         """Whether everything is looked at."""
         return self._spent < _FREE
+
+    @property
+    def rows(self) -> int | None:
+        """Number of rows that are looked at in each call, chosen by chance; None for all."""
+        return None if self.full else _FEW_ROWS
 
     def allows(self) -> bool:
         """Decide whether a call is looked at."""

@@ -43,6 +43,11 @@ class SeenImages:
     users: set[int] = field(default_factory=set)
     takes_data: bool = True
 
+    @property
+    def has_images(self) -> bool:
+        """Whether there are images in it, known or not."""
+        return bool(self.seen or self.passed)
+
     def note_graph(self, graph: Any) -> None:
         """Add a graph, once."""
         if not self.has_graph(graph):

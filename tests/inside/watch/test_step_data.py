@@ -46,16 +46,16 @@ def test_only_test_images_and_unknown_data_of_steps_are_doubtful(
 def test_what_was_passed_to_a_function_counts_until_the_end_of_the_cell_after_its_graph_is_gone() -> None:
     known = SimpleNamespace(shapes=[(28, 28)])
     rows = SimpleNamespace(known_images=known, describe_rows=lambda prints, *_: prints.tolist())
-    book: Any = SimpleNamespace(alive=list)
+    book: Any = SimpleNamespace(alive=list, weights=list)
     watch = StepWatch(book, cast("Any", rows), Guard())
     handle = _Handle()
     model = _Model(handle)
     graph = _Graph(handle)
-    watch._given[graph] = SeenImages(seen={5, 9})
-    watch._look(graph, None)
+    watch._graphs._given[graph] = SeenImages(seen={5, 9})
+    watch._graphs._read(graph, None)
     del graph
     gc.collect()
-    assert len(watch._given) == 0
+    assert len(watch._graphs._given) == 0
     described: Any = watch.describe_loop(model)
     assert described["rows"] == [5, 9]
     watch.cell_ended()

@@ -6,7 +6,7 @@ import numpy as np
 from inside.record.recorder import Recorder
 from inside.record.session import Session
 from inside.keras2 import dialect
-from inside.watch import keras_hooks, ration, step_data
+from inside.watch import image_search, keras_hooks, pipelines, ration
 recorder = Recorder(Session.load(Path(os.environ["GRADER_SESSION"])))
 dialect.install(recorder)
 watch = keras_hooks.install(recorder)
@@ -76,13 +76,13 @@ def looped(function, times=2):
 
 def counted(function):
     """Return the number of images that the recorder looks at while a function runs."""
-    rows, original = [], step_data.fingerprint
-    step_data.fingerprint = lambda images: rows.append(len(images)) or original(images)
+    rows, original = [], image_search.fingerprint
+    image_search.fingerprint = lambda images: rows.append(len(images)) or original(images)
     try: function()
-    finally: step_data.fingerprint = original
+    finally: image_search.fingerprint = original
     return sum(rows)
 
-free, limits = ration._FREE, (step_data._MOST_READ, step_data._SOME_ROWS)
+free, limits = ration._FREE, (pipelines._MOST_READ, pipelines._SOME_ROWS)
 others = more, labels
 constant, variable = tf.constant(xt), tf.Variable(xt, trainable=False)
 
@@ -391,8 +391,8 @@ def _():
         for seed in range(10):
             order = np.random.default_rng(seed).permutation(64)
             epoch(pairs(x[order], y[order]).batch(32))
-    step_data._MOST_READ, step_data._SOME_ROWS = 64 * 785 * 3, 16
-    images = counted(learn); step_data._MOST_READ, step_data._SOME_ROWS = limits
+    pipelines._MOST_READ, pipelines._SOME_ROWS = 64 * 785 * 3, 16
+    images = counted(learn); pipelines._MOST_READ, pipelines._SOME_ROWS = limits
     assert images == 64 * 3 + 16 * 7, images
 # --- test images ----------------------------------------------------------------------------------------------------
 @case("tensor", both=True)
@@ -566,11 +566,11 @@ def _():
     @tf.function
     def some(places):
         for _ in tf.range(3): step(net, optimizer, *next(places))
-    step_data._MOST_READ, step_data._SOME_ROWS = 64 * 785 * 3, 16
+    pipelines._MOST_READ, pipelines._SOME_ROWS = 64 * 785 * 3, 16
     for _ in range(9): some(iter(train.repeat().batch(20)))
     for _ in range(2): train = pairs(x, y); some(iter(train.batch(20)))
     some(iter(test.batch(20)))
-    step_data._MOST_READ, step_data._SOME_ROWS = limits
+    pipelines._MOST_READ, pipelines._SOME_ROWS = limits
 @case("loop with a refilled variable")
 def _():
     net = sequential(); optimizer = keras.optimizers.Adam(); place = tf.Variable(np.concatenate([x, x[:36]]))
