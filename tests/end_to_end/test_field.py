@@ -15,7 +15,7 @@ from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
 from tests.support.field_notebooks import NOTEBOOKS, write_notebook
-from tests.support.grading import grade_warm
+from tests.support.warm_grading import grade_warm
 
 pytestmark = [
     pytest.mark.slow,

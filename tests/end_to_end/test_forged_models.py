@@ -14,7 +14,7 @@ from grader.pipeline.setup import Options, set_up
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
 from tests.support.command import needs_bubblewrap, small_digits
-from tests.support.grading import grade_warm
+from tests.support.warm_grading import grade_warm
 
 pytestmark = [
     pytest.mark.slow,

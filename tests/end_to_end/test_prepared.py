@@ -18,7 +18,7 @@ from grader.schema.grade import Grade
 from grader.schema.submission import Submission
 from grader.store.results import ResultsFolder
 from tests.support.command import needs_bubblewrap, small_digits
-from tests.support.grading import grade_warm
+from tests.support.warm_grading import grade_warm
 
 pytestmark = [
     pytest.mark.slow,

@@ -14,8 +14,8 @@ from grader.resources import share
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
-from tests.support.grading import grade_warm
 from tests.support.same_figures import assert_same_figures
+from tests.support.warm_grading import grade_warm
 
 pytestmark = [
     pytest.mark.slow,

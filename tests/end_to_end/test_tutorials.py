@@ -20,7 +20,7 @@ from grader.pipeline.setup import Options, set_up
 from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
-from tests.support.grading import grade_warm
+from tests.support.warm_grading import grade_warm
 
 pytestmark = [
     pytest.mark.slow,

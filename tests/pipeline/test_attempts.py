@@ -21,8 +21,8 @@ from grader.schema.grade import Grade
 from grader.store.attempts import AttemptsFolder
 from grader.store.results import ResultsFolder
 from tests.support.command import NOTEBOOKS, RUBRIC, a_course, grader, needs_bubblewrap, small_digits
-from tests.support.grading import grade_warm
 from tests.support.says import says
+from tests.support.warm_grading import grade_warm
 
 pytestmark = pytest.mark.bubblewrap
 

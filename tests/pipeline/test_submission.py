@@ -46,7 +46,7 @@ from grader.store.attempts import AttemptsFolder
 from grader.store.results import ResultsFolder
 from tests.support.command import NOTEBOOKS, RUBRIC, needs_bubblewrap, small_digits
 from tests.support.factories import an_evidence
-from tests.support.grading import grade_warm
+from tests.support.warm_grading import grade_warm
 
 pytestmark = pytest.mark.bubblewrap
 

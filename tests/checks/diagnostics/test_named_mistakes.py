@@ -22,7 +22,7 @@ from grader.schema.errors import IsolationRefusedError
 from grader.schema.grade import Grade
 from grader.store.results import ResultsFolder
 from tests.support.diagnosing import tables
-from tests.support.grading import grade_warm
+from tests.support.warm_grading import grade_warm
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "cells"
 

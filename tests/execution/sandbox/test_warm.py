@@ -21,7 +21,6 @@ import pytest
 from grader.execution.predict import PredictionJob, predict
 from grader.execution.runner import ExecutionOutcome, ExecutionRequest, execute
 from grader.execution.sandbox import bubblewrap as bubblewrap_module
-from grader.execution.sandbox import warm as warm_module
 from grader.execution.sandbox.bubblewrap import Bubblewrap
 from grader.execution.sandbox.container import Container
 from grader.execution.sandbox.device import Device
@@ -557,29 +556,6 @@ def test_seeds_threads_dialects_and_the_predictor_have_warm_processes_of_their_o
         replace(program, isolation=Bubblewrap(user="transient")),
     ]
     assert len({_key(variant) for variant in variants}) == len(variants)
-
-
-def test_what_is_prepared_next_starts_after_the_first_that_is_needed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kernel, _ = _program(Bubblewrap(), "", tmp_path / "s")
-    predictor = replace(kernel, module="inside.predictor")
-    started: list[str] = []
-
-    def start(program: Program, *_: object) -> None:
-        started.append(program.module)
-        raise OSError
-
-    monkeypatch.setattr(warm_module, "_Parent", start)
-    with WarmPool() as own:
-        own.prepare_next(predictor)
-        own.prepare(kernel)
-        until(lambda: started)
-        assert started == [kernel.module]
-        with pytest.raises(WarmRefusedError):
-            own.ready(kernel)
-        until(lambda: len(started) > 1)
-    assert started == [kernel.module, predictor.module]
 
 
 def test_the_session_the_mark_and_the_user_id_need_no_warm_process_of_their_own(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,25 +65,40 @@ def programs(*starts: WarmStart) -> list[Program]:
         def prepare(self, program: Program) -> None:
             gathered.append(program)
 
+        def prepare_next(self, program: Program) -> None:
+            gathered.append(program)
+
     with Pool() as pool:
         for one in starts:
             one.begin(pool)
     return gathered
 
 
-def test_kernels_and_predictors_import_at_the_same_time_and_nobody_waits() -> None:
+def test_the_kernel_imports_at_once_and_the_predictor_when_the_first_process_is_needed() -> None:
     MAY_START.clear()
-    with WarmPool() as pool:
+    kernel, predictor = programs(start_of())
+    with WarmPool() as pool, ThreadPoolExecutor() as threads:
         start_of().begin(pool)
-        for _ in range(2):
-            assert BEGUN.acquire(timeout=DEADLOCK_SECONDS)
-        assert {one.program.module for one in MADE} == {"inside.kernel", "inside.predictor"}
+        assert BEGUN.acquire(timeout=DEADLOCK_SECONDS)
+        assert [one.program.module for one in MADE] == ["inside.kernel"]
+        needed = threads.submit(pool.start, kernel)
+        # It does not wait for the kernel.
+        assert BEGUN.acquire(timeout=DEADLOCK_SECONDS)
+        assert [one.program.module for one in MADE] == ["inside.kernel", "inside.predictor"]
+        assert not needed.done()
         MAY_START.set()
-        kernel, predictor = programs(start_of())
-        started: list[Any] = [pool.start(one) for one in (kernel, predictor, kernel)]
+        started: list[Any] = [needed.result(), pool.start(predictor), pool.start(kernel)]
         assert started == ["inside.kernel", "inside.predictor", "inside.kernel"]
     assert len(MADE) == 2
     assert not any(one.alive for one in MADE)
+
+
+def test_a_predictor_that_is_needed_first_starts_once() -> None:
+    _, predictor = programs(start_of())
+    with WarmPool() as pool:
+        pool.prepare_next(predictor)
+        pool.ready(predictor)
+    assert len(MADE) == 1
 
 
 def test_without_predictions_no_predictor_starts() -> None:
