@@ -10,7 +10,7 @@ __all__ = ["FitData"]
 
 
 class FitData:
-    """What the trainings by `fit` use that run at the moment; a callback can start one during another.
+    """The images that the present trainings by `fit` use; a callback can start a training during another one.
 
     Attributes:
         running: What each of them used, the innermost last.
@@ -40,7 +40,7 @@ class FitData:
             run.note_graph(graph)
 
     def see_batch(self, x: Any) -> None:
-        """Note the images of an eager step: those that a layer gets, or those of `train_on_batch`."""
+        """Note the images of an eager step, which a layer or `train_on_batch` gets."""
         for images in self._images.in_argument(x):
             self._images.add(images, self.running)
 

@@ -50,7 +50,7 @@ class HeldData:
         images: Arrays that were described together → their description.
         labels: Array that may be labels → its description.
         numbers: Other array or variable → its number of values.
-        inside: Known images in its weights, those of its pipelines, and operations that bring in other data.
+        inside: Known images in its weights and pipelines, and operations that bring in other data.
         given: What was passed to its calls in this cell by the student's code; kept here, since a function can end
             before its cell.
     """

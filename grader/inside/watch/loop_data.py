@@ -26,7 +26,7 @@ __all__ = ["LoopData", "may_be_weights"]
 
 
 class LoopData:
-    """What the loops of one cell use.
+    """The images that the loops of one cell use.
 
     Attributes:
         tapes: The tapes that record.

@@ -1,4 +1,4 @@
-"""A gradient of a picture is told from a gradient of weights by its sources."""
+"""A gradient of a picture is distinguished from a gradient of weights by its sources."""
 
 from types import SimpleNamespace
 
