@@ -33,6 +33,7 @@ from browser import measure_page
 from make_class import make_class
 from measure import Cost, Figure, run, table
 from neighbors import measure_neighbors
+from nodes import cluster
 from notebooks import (
     FROM_FILE,
     LIGHT_RUBRIC,
@@ -381,8 +382,7 @@ def regrade(bench: Bench) -> list[Figure]:
         folder = _large_class(bench, size)
         name = json.loads((folder / "rubric.json").read_text(encoding="utf-8"))["id"]
         changed = _other_points(name, bench.scratch)
-        for _ in range(2):  # the second one notes the status of files that the first one has just written
-            _settle(folder, name, bench)
+        _settle(folder, name, bench)
         figures += _regraded(folder, name, f"{size:,} submissions, nothing changed", size, bench)
         figures += _regraded(folder, str(changed), f"{size:,} submissions, all changed", size, bench)
         ours = next(one.value for one in reversed(figures) if one.what.endswith("processor time a submission"))
@@ -471,12 +471,12 @@ def _large_class(bench: Bench, size: int) -> Path:
     return folder
 
 
-def _other_points(name: str, folder: Path) -> Path:
+def _other_points(name: str, folder: Path, more: int = 5) -> Path:
     """Copy the shipped rubric with more points for its most valuable criterion."""
     loaded = find_rubric(name)
     dearest = max(criterion.points for criterion in loaded.rubric.criteria)
     text, count = re.subn(
-        rf"points: {dearest:g}\b", f"points: {dearest + 5:g}", loaded.path.read_text(encoding="utf-8"), count=1
+        rf"points: {dearest:g}\b", f"points: {dearest + more:g}", loaded.path.read_text(encoding="utf-8"), count=1
     )
     if not count:
         sys.exit(f"not measured: {loaded.path} names no {dearest:g} points")
@@ -486,8 +486,15 @@ def _other_points(name: str, folder: Path) -> Path:
 
 
 def _settle(folder: Path, rubric: str, bench: Bench) -> None:
-    """Regrade once without timing: the added comments in the copies' cells invalidate their grades."""
-    run([BIN / "grader", "regrade", folder, "--rubric", rubric], log=bench.scratch / "settle.log")
+    """Bring a class into the state after `grader grade`, without timing.
+
+    The copies have no parts of pages and grades. The first regrade renders all of them, the second one makes the grades
+    of the rubric again, and the third one notes the status of the files that the second one has just written.
+    """
+    settling = bench.scratch / "settling"
+    settling.mkdir(exist_ok=True)
+    for one in (_other_points(rubric, settling, more=1), rubric, rubric):
+        run([BIN / "grader", "regrade", folder, "--rubric", one], log=bench.scratch / "settle.log")
 
 
 def _regraded(folder: Path, rubric: str, what: str, size: int, bench: Bench) -> list[Figure]:
@@ -650,6 +657,22 @@ def neighbors(bench: Bench) -> list[Figure]:
     ]
 
 
+def nodes(bench: Bench) -> list[Figure]:
+    """A class of light notebooks on one and on two local Ray nodes, each with a core of its own."""
+    seeds = range(1, bench.pick(4, 1_000) + 1)
+    rubric, notebooks = _light_course(bench.scratch, seeds)
+    walls = {}
+    for number in (1, 2):
+        with cluster(number):
+            walls[number] = _grade(bench.scratch, notebooks, rubric, ["--engine", "ray"]).wall
+        say(f"{len(seeds):,} notebooks on {number} nodes: {walls[number]:.0f} s")
+    note = f"{len(seeds):,} notebooks, the start of the command included"
+    figures = [
+        Figure(f"nodes: {number}, seconds a submission", wall / len(seeds), "s") for number, wall in walls.items()
+    ]
+    return [*figures, Figure("one node ÷ two nodes", walls[1] / walls[2], "times", ">= 1.8", note)]
+
+
 PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "help": help_time,
     "light": light,
@@ -665,6 +688,7 @@ PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "reports": reports,
     "similar": similar,
     "neighbors": neighbors,
+    "nodes": nodes,
 }
 
 

@@ -29,6 +29,7 @@ PARTS = {
     "reports": (),
     "similar": (),
     "neighbors": (pytest.mark.alone, pytest.mark.bubblewrap),
+    "nodes": (pytest.mark.alone, pytest.mark.tensorflow, pytest.mark.bubblewrap),
 }
 
 

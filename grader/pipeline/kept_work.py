@@ -49,18 +49,19 @@ class _Record(Document):
 class KeptWork:
     """The work that was done before for one submission; for use in one thread."""
 
-    def __init__(self, course: Course, out: ResultsFolder, name: str) -> None:
+    def __init__(self, course: Course, out: ResultsFolder, name: str, parts: Parts | None = None) -> None:
         """Set the submission; files are read when they are first needed.
 
         Args:
             course: Rubric, reference and data.
             out: The results folder.
             name: Id of the submission.
+            parts: The parts of a grade that was just computed; None for a grade that is stored.
         """
         self._course = course
         self._out = out
         self._name = name
-        self._parts: Parts | None = None
+        self._parts = parts
         self._fragments: Fragments | None = None
         self._known_digests: list[tuple[Document, str]] = []
         self.known: Mapping[int, Any] = {}

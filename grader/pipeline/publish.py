@@ -145,10 +145,20 @@ def _refusal_error(refusal: RefusalFact) -> NotebookError:
     return NotebookError(english(reason), advice=english(advice), says=reason, advice_says=advice)
 
 
-def publish(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
-    """Write a grade and both editions of its report, then record both in the database."""
+def publish(
+    result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, parts: Parts | None = None
+) -> None:
+    """Write a grade and both editions of its report, then record both in the database.
+
+    Args:
+        result: The grade.
+        evidence: Its evidence.
+        course: Rubric, reference and data.
+        out: The results folder.
+        parts: The parts of the grade, which the first regrade can then use again.
+    """
     out.write_grade(result)
-    render(result, evidence, course, out)
+    render(result, evidence, course, out, parts)
     Database(out.database_path).record_grading(result, basis=basis_of(result.submission, course, out))
 
 
@@ -215,18 +225,29 @@ def _inputs(submission: Submission | SubmissionStamp, course: Course) -> Sequenc
     return (stamp, *people, *due, *times, *zone)
 
 
-def render(result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder) -> None:
+def render(
+    result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, parts: Parts | None = None
+) -> None:
     """Render both editions of a report from a grade and the stored results, and write them.
+
+    Args:
+        result: The grade, which is stored already.
+        evidence: Its evidence.
+        course: Rubric, reference and data.
+        out: The results folder.
+        parts: The parts of the grade, which are noted for the first regrade.
 
     Raises:
         StorageError: A report cannot be written.
     """
-    for audience, page in reports_of(result, evidence, course, out).items():
+    work = KeptWork(course, out, result.submission.id, parts)
+    for audience, page in reports_of(result, evidence, course, out, work).items():
         out.write_report(result.submission.id, page, audience)
+    work.store(result)
 
 
 def reports_of(
-    result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, work: KeptWork | None = None
+    result: Grade, evidence: Evidence | None, course: Course, out: ResultsFolder, work: KeptWork
 ) -> Mapping[Audience, str]:
     """Render both editions of a report from a grade and the stored results.
 
@@ -236,16 +257,11 @@ def reports_of(
         course: Rubric, reference and data.
         out: The results folder.
         work: Work that was done before, from which parts of the pages are used again; the caller stores new parts.
-            By default, it is read from the results folder, and stored there.
     """
     # Another attempt may be selected at any time, and nothing is rendered twice without an execution.
     fixed = evidence is not None and evidence.refusal is None and not out.attempts_folder(result.submission.id).exists()
-    used = work or KeptWork(course, out, result.submission.id)
-    fragments = used.fragments() if fixed else None
-    pages = {audience: report_of(result, evidence, course, out, audience, fragments) for audience in AUDIENCES}
-    if fixed and work is None:
-        used.store(result)
-    return pages
+    fragments = work.fragments() if fixed else None
+    return {audience: report_of(result, evidence, course, out, audience, fragments) for audience in AUDIENCES}
 
 
 def report_of(  # noqa: PLR0913, PLR0917 - each is a separate document

@@ -753,8 +753,10 @@ def _render_some(course: Course, out: ResultsFolder, names: Sequence[str]) -> li
         if kept is None:
             continue
         evidence = out.read_evidence(name) if kept.status == "graded" else None
-        for audience, page in reports_of(kept, evidence, course, out).items():
+        work = KeptWork(course, out, name)
+        for audience, page in reports_of(kept, evidence, course, out, work).items():
             batch.add(out.report_path(name, audience), page)
+        work.store(kept)
         rows.append(row_of(kept, course.ranked_by))
     batch.commit()
     return rows

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from grader.grading.best_attempt import nothing_to_gain
 from grader.grading.grade import ungraded
+from grader.grading.parts import Parts
 from grader.intake.find import Found, Rejected
 from grader.intake.notebook import read_refused
 from grader.pipeline.attempts import Source, grade_attempts
@@ -72,9 +73,9 @@ def _graded(  # noqa: PLR0913, PLR0917 - as `grade_found`
         if bench.options.resume and (current := _current(submission, keys, course, out)) is not None:
             return current
         executor = Executor(course, bench, Database(out.database_path), listener)
-        computed, evidence = _judged(submission, keys, executor, out)
+        computed, evidence, parts = _judged(submission, keys, executor, out)
         result = with_people(computed, course)
-        publish(result, evidence, course, out)
+        publish(result, evidence, course, out, parts)
     except NotebookError as error:
         # Evidence of an earlier notebook must not be used for this one.
         out.forget_evidence(submission.id)
@@ -161,10 +162,14 @@ def _outcome(result: Grade) -> str:
 
 def _judged(
     submission: Submission, keys: Keys, executor: Executor, out: ResultsFolder
-) -> tuple[Grade, Evidence | None]:
-    """Execute the requested attempts, or reuse stored evidence, and grade."""
+) -> tuple[Grade, Evidence | None, Parts | None]:
+    """Execute the requested attempts, or reuse stored evidence, and grade; only a single attempt has parts."""
     course, options = executor.course, executor.bench.options
     folder = AttemptsFolder(out, submission.id)
+
+    def judged(evidence: Evidence, only: Attempt) -> tuple[Grade, Evidence, Parts]:
+        parts = Parts()
+        return judge(submission, evidence, course, executor.lacking(only, evidence), parts=parts), evidence, parts
 
     def attempt(number: int, kept: ResultsFolder, name: str) -> Attempt:
         seed = seed_of(course.loaded, options, number)
@@ -176,9 +181,8 @@ def _judged(
         if kept is not None:
             # Stored evidence never gets its lost predictions back, so execute again.
             with suppress(PredictorError):
-                return judge(submission, kept, course, executor.lacking(only, kept)), kept
-        evidence = executor.execute(only)
-        return judge(submission, evidence, course, executor.lacking(only, evidence)), evidence
+                return judged(kept, only)
+        return judged(executor.execute(only), only)
     folder.begin()
     every = {number: attempt(number, folder.each, str(number)) for number in keys}
 
@@ -196,4 +200,4 @@ def _judged(
         seed=lambda number: seed_of(course.loaded, options, number),
         lacking=lambda number, evidence: executor.lacking(every[number], evidence),
     )
-    return grade_attempts(submission, course, out, len(keys), source)
+    return *grade_attempts(submission, course, out, len(keys), source), None

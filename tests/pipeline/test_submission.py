@@ -107,9 +107,9 @@ def test_a_grade_that_nothing_changed_about_is_neither_judged_nor_rendered_again
     out = ResultsFolder(tmp_path / "out")
     done: list[str] = []
 
-    def note(name: str, real: Any, *parts: Any) -> Any:
+    def note(name: str, real: Any, *inputs: Any, **options: Any) -> Any:
         done.append(name)
-        return real(*parts)
+        return real(*inputs, **options)
 
     for name in ("judge", "render"):
         home: Any = publish if name == "render" else submission
@@ -793,18 +793,39 @@ def test_the_versions_in_the_courses_own_environment_decide_what_is_executed_aga
     assert keys[0].runtime != keys[1].runtime
 
 
+def test_the_first_regrade_judges_only_the_criterion_whose_points_changed(
+    run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run(NOTEBOOKS / "plain.ipynb")["plain"].score == 3
+    dearer = tmp_path / "dearer.yaml"
+    dearer.write_text(RUBRIC.replace("points: 2", "points: 7"), encoding="utf-8")
+    course = load_course(find_rubric(str(dearer)), DatasetStore(tmp_path / "data"))
+    judged: list[str] = []
+    grading = sys.modules["grader.grading.grade"]  # the package has a function of this name
+    real = vars(grading)["_criterion"]
+
+    def criterion(rule: Any, *inputs: Any) -> Any:
+        judged.append(rule.id)
+        return real(rule, *inputs)
+
+    monkeypatch.setattr(grading, "_criterion", criterion)
+    out = ResultsFolder(tmp_path / "out")
+    (changed,) = regrade_class(course, out, workers=1).first
+    assert (changed.new, judged, len(executed)) == (8, ["runs"], 1)
+
+
 def test_evidence_that_lacks_a_prediction_is_not_judged_for_ever_but_made_again(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real: Any = vars(submission)["judge"]
     lacking: list[int] = []
 
-    def judge(*parts: Any) -> Any:
+    def judge(*inputs: Any, **options: Any) -> Any:
         if len(executed) < 3:
             lacking.append(len(executed))
             msg = "the accuracy is not known although a trained network was kept"
             raise PredictorError(msg)
-        return real(*parts)
+        return real(*inputs, **options)
 
     monkeypatch.setattr(submission, "judge", judge)
     monkeypatch.setattr(attempts, "judge", judge)
@@ -823,12 +844,12 @@ def test_what_the_very_same_rubric_could_not_predict_is_not_executed_for_ever(
     real: Any = vars(submission)["judge"]
     lacking: list[str] = []
 
-    def judge(*parts: Any) -> Any:
-        lacking.append(parts[3])
-        if parts[3] == "lost":
+    def judge(*inputs: Any, **options: Any) -> Any:
+        lacking.append(inputs[3])
+        if inputs[3] == "lost":
             msg = "the accuracy is not known although a trained network was kept"
             raise PredictorError(msg)
-        return real(*parts)
+        return real(*inputs, **options)
 
     monkeypatch.setattr(submission, "judge", judge)
     monkeypatch.setattr(attempts, "judge", judge)
