@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("the parsed modules of the grader")
+
 PACKAGE = Path(__file__).parents[1] / "grader"
 FEWEST = 3
 """Lists of fewer words are alike by chance."""

@@ -63,6 +63,7 @@ def test_the_page_has_the_whole_package() -> None:
     assert [name.rpartition("/")[2] for name in FILES] == list(names)
 
 
+@pytest.mark.slow
 def test_the_package_s_own_tests_pass(walked: tuple[Path, dict[str, str]]) -> None:
     (printed,) = (text for block, text in walked[1].items() if "pytest" in block)
     assert "7 passed" in printed

@@ -22,7 +22,7 @@ from grader.intake.cells import oddity_messages
 from grader.pipeline.class_list import grade_kept, kept_row, list_class, page_rows, row_of, rows_of, table_rows
 from grader.pipeline.course import Course
 from grader.pipeline.kept_work import KeptWork
-from grader.report.classpage import render_class_page
+from grader.report.classpage import class_page
 from grader.report.classrow import ClassRow
 from grader.report.csvfile import rows_csv
 from grader.report.edition import edition
@@ -39,7 +39,7 @@ from grader.schema.grade import AUDIENCES, Audience, Grade, Lacking, SubmissionS
 from grader.schema.message import as_message, say
 from grader.schema.submission import Run, Submission
 from grader.store.database import Database, digest_of
-from grader.store.files import Batch
+from grader.store.files import Batch, encoded_pieces
 from grader.store.results import ResultsFolder
 from grader.store.seal import is_edited
 
@@ -347,10 +347,8 @@ def publish_rows(rows: Sequence[ClassRow], course: Course, out: ResultsFolder, b
     listed = list_class(rows, course)
     most = total_of((course.loaded.rubric.max_score,))
     shown = list(page_rows(rows, listed, most)) if listed.roster else rows
-    page = render_class_page(
-        shown, title=course.loaded.rubric.title, templates=course.templates, language=course.language
-    )
-    out.write_page("index.html", page, batch)
+    page = class_page(shown, title=course.loaded.rubric.title, templates=course.templates, language=course.language)
+    out.write_page("index.html", encoded_pieces(page), batch)
     out.write_page("grades.csv", rows_csv(list(table_rows(listed, most)) if listed.roster else rows), batch)
 
 

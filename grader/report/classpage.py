@@ -1,7 +1,7 @@
 """Render the page of a whole class: who needs a person, frequent notes, scores, verdicts, and the criteria."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -24,7 +24,7 @@ from grader.report.templating import Asset, Templates, asset, environment, polic
 from grader.report.text import DASH, ENGLISH, figure, percent, points
 from grader.schema.message import Message, MessageLike, say, say_count
 
-__all__ = ["ClassRow", "CriterionCell", "class_row", "render_class_page"]
+__all__ = ["ClassRow", "CriterionCell", "class_page", "class_row", "render_class_page"]
 
 _LETTERS: Final[Mapping[str, str]] = {"passed": "p", "partial": "q", "failed": "x", "pending": "w", "skipped": "n"}
 """CSS class names of one letter, since a page of 2,000 rows has tens of thousands of cells."""
@@ -82,7 +82,14 @@ class _ItemLine:
 def render_class_page(
     rows: Sequence[ClassRow], *, title: str, templates: Path | Templates, language: Language = ENGLISH
 ) -> str:
-    """Render the page of a class.
+    """Render the page of a class as one text; for the arguments, see `class_page`."""
+    return "".join(class_page(rows, title=title, templates=templates, language=language))
+
+
+def class_page(
+    rows: Sequence[ClassRow], *, title: str, templates: Path | Templates, language: Language = ENGLISH
+) -> Iterator[str]:
+    """Render the page of a class in pieces, since the page of a large class needs much memory.
 
     The page needs no server, and without its script it shows everything except filters, keys and sorting. Its policy
     allows only its own script and style sheet, by their hashes.
@@ -93,8 +100,8 @@ def render_class_page(
         templates: The templates, or their folder.
         language: The language of the page, with the rubric's texts.
 
-    Returns:
-        A self-contained HTML page, whose only addresses are links to the reports and to `grades.csv`.
+    Yields:
+        The pieces of a self-contained HTML page, whose only addresses are links to the reports and to `grades.csv`.
 
     Raises:
         StorageError: A style sheet or a script cannot be read.
@@ -137,15 +144,10 @@ def render_class_page(
         "script": script.body,
         "policy": policy(style, script),
     }
-    return _joined(environment(templates, language).get_template("class.html.j2").generate(view))
-
-
-def _joined(pieces: Iterable[str]) -> str:
-    """Join a page's pieces in batches of a few thousand, since a list of a million small strings needs much memory."""
-    several, joined = iter(pieces), list[str]()
-    while some := list(islice(several, _PIECES)):
-        joined.append("".join(some))
-    return "".join(joined)
+    # The template yields a million small strings for a large class.
+    small = environment(templates, language).get_template("class.html.j2").generate(view)
+    while some := list(islice(small, _PIECES)):
+        yield "".join(some)
 
 
 @lru_cache(maxsize=8)

@@ -238,11 +238,16 @@ def with_shared_parts(row: ClassRow, parts: dict[Any, Any]) -> ClassRow:
         row: The row.
         parts: The parts of all rows so far; the row's new parts are added.
     """
+    criteria = tuple(parts.setdefault(cell, cell) for cell in row.criteria)
+    notes = tuple(parts.setdefault(note, note) for note in row.notes)
     return replace(
         row,
-        criteria=tuple(parts.setdefault(cell, cell) for cell in row.criteria),
-        notes=tuple(parts.setdefault(note, note) for note in row.notes),
+        criteria=parts.setdefault(criteria, criteria),
+        notes=parts.setdefault(notes, notes),
         errors=parts.setdefault(row.errors, row.errors),
+        model=parts.setdefault(row.model, row.model),
+        accuracy_on=parts.setdefault(row.accuracy_on, row.accuracy_on),
+        execution=parts.setdefault(row.execution, row.execution),
         rubric=parts.setdefault(row.rubric, row.rubric),
     )
 

@@ -4,10 +4,11 @@ import ctypes
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -18,6 +19,7 @@ __all__ = [
     "WRITING",
     "Batch",
     "encoded",
+    "encoded_pieces",
     "held",
     "lock",
     "sha256_or_empty",
@@ -131,6 +133,18 @@ def encoded(content: bytes | str) -> bytes:
     """Encode text in UTF-8."""
     # A student's text may contain lone surrogates; a report with replacement characters is better than none.
     return content.encode("utf-8", "replace") if isinstance(content, str) else content
+
+
+def encoded_pieces(pieces: Iterable[str]) -> bytes:
+    """Encode a long text in UTF-8, piece by piece, so that it is never in memory twice.
+
+    Args:
+        pieces: The parts of the text, in order.
+    """
+    buffer = io.BytesIO()
+    for piece in pieces:
+        buffer.write(encoded(piece))
+    return buffer.getvalue()
 
 
 def sync_all(folder: Path) -> None:

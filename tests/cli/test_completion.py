@@ -47,6 +47,7 @@ def completed(*words: str, folder: Path) -> list[str]:
         (("grader", "data", "fetch", "ci"), {"cifar10"}),
     ],
 )
+@pytest.mark.slow
 def test_bash_completes_commands_options_and_names(words: tuple[str, ...], wanted: set[str], tmp_path: Path) -> None:
     (tmp_path / "course.yaml").touch()
     (tmp_path / "content.txt").touch()

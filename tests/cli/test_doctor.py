@@ -159,6 +159,7 @@ def test_the_doctor_does_not_import_tensorflow() -> None:
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_doctor_says_what_there_is_and_the_command_that_mends_what_is_not(tmp_path: Path) -> None:
     done = grader("doctor", "--json")
     told = {line["name"]: line for line in json.loads(done.out)}

@@ -154,6 +154,7 @@ def test_how_a_download_was_read_is_printed_and_kept(rubric: Path, out: Path, tm
 
 
 @sandboxed
+@pytest.mark.slow
 def test_a_folder_of_good_and_bad_gets_a_clear_grade_for_each(rubric: Path, out: Path, tmp_path: Path) -> None:
     needs_bubblewrap()
     names = (
@@ -233,6 +234,7 @@ def test_without_isolation_is_said_loudly(rubric: Path, out: Path) -> None:
 
 
 @sandboxed
+@pytest.mark.slow
 def test_a_notebook_of_100_megabytes_is_graded(rubric: Path, out: Path, tmp_path: Path) -> None:
     needs_bubblewrap()
     notebook = json.loads((NOTEBOOKS / "plain.ipynb").read_text(encoding="utf-8"))

@@ -61,6 +61,7 @@ def test_a_regrade_changes_nothing_or_says_who_changed_and_why(rubric: Path, out
 
 
 @sandboxed
+@pytest.mark.slow
 def test_a_regrade_says_what_it_cannot_bring_into_effect_and_what_does(rubric: Path, out: Path) -> None:
     needs_bubblewrap()
     command = ("--rubric", rubric, "--out", out)

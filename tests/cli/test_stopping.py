@@ -20,6 +20,8 @@ sandboxed = pytest.mark.bubblewrap
 INTERRUPTED = """
 import importlib.abc, os, signal, sys
 
+pytestmark = pytest.mark.slow
+
 class Interrupt(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == {module!r}:

@@ -9,6 +9,8 @@ import pytest
 from tests.support.command import grader, needs_bubblewrap
 from tests.support.student_surfaces import MARK, SECRETS, SHOWN_POINTS, SURFACES, Scene, checks, make_scene, pages
 
+pytestmark = pytest.mark.slow
+
 _ON_NO_PAGE = {"comment", "keyword of a topic", "diagnostic for instructors", "comment on another notebook"}
 """Secrets that only the rubric's file and `grade.json` have."""
 

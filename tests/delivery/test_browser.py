@@ -49,6 +49,7 @@ PAGES = {"message": message, "index": index}
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.slow
 def test_a_page_fits_and_can_be_read(browser: Any, name: str, width: int, scheme: str, tmp_path: Path) -> None:
     with opened(browser, PAGES[name](), tmp_path, width, color_scheme=scheme) as seen:
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= width

@@ -22,6 +22,8 @@ from tests.support.command import COMMAND, RUBRIC, a_course, needs_bubblewrap
 from tests.support.crashing import rows
 from tests.support.waiting import DEADLOCK_SECONDS, until
 
+pytestmark = pytest.mark.slow
+
 SEED = 20260
 CELLS = {
     "anna": ("numbers = [1, 2, 3]", "print(sum(numbers))"),

@@ -40,6 +40,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.mark.bubblewrap
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_training_over_budget_is_stopped_kept_and_predicted_with(
     bubblewrap: Isolation, data: Path, tmp_path: Path
 ) -> None:

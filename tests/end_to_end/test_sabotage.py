@@ -19,7 +19,7 @@ from tests.support.factories import a_rubric, a_run, a_stamp, a_submission
 from tests.support.forked_python import forked_python
 from tests.support.recorded import environment, make_data, read_events, write_session
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
 
 FITS = "inside.watch.fits"
 PARTS = {

@@ -128,6 +128,7 @@ def test_a_model_that_fails_is_no_failure_of_the_grader(ask: Predict) -> None:
 
 
 @ONE
+@pytest.mark.slow
 def test_an_endless_model_is_given_up_and_the_rest_goes_on(ask: Predict, marks: list[str]) -> None:
     first, second = ask("while True: pass", "pass", timeout=8)
     assert says(first.error, "the model made no predictions within {limit:seconds}")

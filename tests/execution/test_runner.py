@@ -84,6 +84,7 @@ BUSY = {
 
 
 @pytest.mark.parametrize("busy", BUSY)
+@pytest.mark.slow
 def test_a_busy_cell_is_interrupted_and_the_kernel_lives_on(busy: str, bubblewrap: Isolation, run_cells: Cells) -> None:
     outcome = run_cells(bubblewrap, BUSY[busy], "print('never')", time=4, finish_code="open('finished', 'w').close()")
     assert outcome.run.status == "timeout"
@@ -104,6 +105,7 @@ def test_an_interrupt_reaches_a_kernel_without_isolation(run_cells: Cells, marks
 
 
 @pytest.mark.parametrize("isolation", ["bubblewrap", "none"], indirect=True)
+@pytest.mark.slow
 def test_a_cell_that_will_not_yield_is_killed(isolation: Isolation, run_cells: Cells, marks: list[str]) -> None:
     stubborn = """
 import signal, subprocess

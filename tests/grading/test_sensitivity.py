@@ -88,6 +88,7 @@ def result_of(name: str, mutation: str) -> MutationResult:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_every_criterion_of_a_shipped_rubric_can_fail(name: str) -> None:
     assert {one.id: one.missing for one in sensitivity(name).criteria if one.missing} == {}
     states = {one.id: one.state for one in sensitivity(name).criteria}
@@ -96,6 +97,7 @@ def test_every_criterion_of_a_shipped_rubric_can_fail(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_every_mistake_that_an_assignment_names_costs_points(name: str) -> None:
     results = {one.id: one for one in sensitivity(name).mutations}
     free = {
@@ -143,6 +145,7 @@ def test_every_mistake_that_an_assignment_names_costs_points(name: str) -> None:
         ("cifar-deep", "constant-learning-rate", "one-cycle", "must rise and then fall"),
     ],
 )
+@pytest.mark.slow
 def test_a_mistake_fails_for_its_own_reason(name: str, mutation: str, criterion: str, reason: str) -> None:
     messages = {one.criterion: one.message for one in result_of(name, mutation).reactions}
     assert reason in messages[criterion]

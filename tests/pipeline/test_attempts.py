@@ -251,6 +251,7 @@ def test_the_reference_is_executed_once(room: Class) -> None:
     assert (made.attempts, room.seeds) == (None, [0])
 
 
+@pytest.mark.slow
 def test_the_commands_say_what_the_attempts_came_to(tmp_path: Path) -> None:
     needs_bubblewrap()
     rubric = a_course(tmp_path)

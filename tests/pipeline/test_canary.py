@@ -152,6 +152,7 @@ def test_nothing_is_graded_where_the_trial_fails(
 
 @pytest.mark.bubblewrap
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_hook_that_is_gone_and_one_that_raises_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs_bubblewrap()
     inside = tmp_path / "inside"

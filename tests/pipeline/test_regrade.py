@@ -264,6 +264,7 @@ def _killed_after(files: int, course: Course, out: ResultsFolder) -> None:
 
 # A report and its grade for each of 26 submissions come first, then the three pages of the class.
 @pytest.mark.parametrize("files", [0, 1, 2, 3, 25, 52, 53, 54])
+@pytest.mark.slow
 def test_killed_at_any_moment_the_next_regrade_leaves_the_same_files(
     folder: Path, whole: tuple[Regrade, dict[str, bytes]], files: int
 ) -> None:
@@ -359,6 +360,7 @@ def _commanded(words: Sequence[str], slow: str, marks: Path) -> None:
         ("report", "reports_of", signal.SIGTERM),
     ],
 )
+@pytest.mark.slow
 def test_a_signal_ends_it_in_good_order_and_says_how_to_go_on(
     folder: Path, tmp_path: Path, command: str, slow: str, number: signal.Signals
 ) -> None:

@@ -262,6 +262,7 @@ def test_a_scratch_disk_that_is_full_is_said_in_words(
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_class_gets_the_same_grades_from_warm_processes(
     run: Run, executed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -599,6 +600,7 @@ def test_evidence_that_is_damaged_is_told_and_costs_one_submission(
     assert len(executed) == 2
 
 
+@pytest.mark.slow
 def test_a_grade_of_a_real_training_is_the_contract_s(run: Run, tmp_path: Path) -> None:
     needs_bubblewrap()
     run(NOTEBOOKS / "tiny-cnn.ipynb")
@@ -880,6 +882,7 @@ def test_what_the_very_same_rubric_could_not_predict_is_not_executed_for_ever(
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_a_network_is_judged_on_the_other_data_set_that_a_criterion_names(tmp_path: Path) -> None:
     needs_bubblewrap()
     store = DatasetStore(tmp_path / "data")

@@ -181,6 +181,7 @@ def test_everything_folded_is_printed(browser: Any, rich_page: str, tmp_path: Pa
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("name", ["rich_page", "several_page", "failing_page", "ungraded_page", "attack_page"])
+@pytest.mark.slow
 def test_axe_finds_nothing_in_a_report(  # noqa: PLR0913, PLR0917
     request: pytest.FixtureRequest, browser: Any, name: str, width: int, scheme: str, tmp_path: Path
 ) -> None:

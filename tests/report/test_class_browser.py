@@ -53,6 +53,7 @@ def page(templates: Path) -> str:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.slow
 def test_axe_finds_nothing(browser: Any, page: str, width: int, scheme: str, tmp_path: Path) -> None:
     with opened(browser, page, tmp_path, width, color_scheme=scheme) as seen:
         assert violations(seen.page) == []

@@ -104,6 +104,7 @@ def _opened(path: Path, together: Barrier) -> int:
     return len(Database(path).executions())
 
 
+@pytest.mark.slow
 def test_a_new_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
     together = Barrier(8)
     with ThreadPoolExecutor(8) as pool:

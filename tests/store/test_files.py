@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grader.schema.errors import StorageError
-from grader.store.files import write_atomically
+from grader.store.files import encoded, encoded_pieces, write_atomically
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
@@ -21,3 +23,8 @@ def test_a_really_full_device_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(StorageError, match="disk is full"):
         write_atomically(tmp_path / "x", b"content")
     assert list(tmp_path.iterdir()) == []
+
+
+@given(pieces=st.lists(st.text(alphabet=st.characters(categories=None), max_size=5)))
+def test_pieces_are_encoded_like_the_whole_text(pieces: list[str]) -> None:
+    assert encoded_pieces(pieces) == encoded("".join(pieces))

@@ -51,6 +51,7 @@ KNOWN_MACHINE = pytest.mark.skipif(MACHINE not in MACHINES, reason="this machine
 
 
 @KNOWN_MACHINE
+@pytest.mark.slow
 def test_no_refused_system_call_gets_through(walls: Isolation, run_script: Run) -> None:
     calls = {call.name: call for call in system_calls().values() if MACHINE in call.numbers}
     refused = {name: call.numbers[MACHINE] for name, call in calls.items() if call.rule != "allowed"}

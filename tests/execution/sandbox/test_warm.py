@@ -169,6 +169,7 @@ print(json.dumps([unshared, entered, mounted, rooted, became]))
         assert {mounted, rooted} == {"Operation not permitted"}
         assert became in ("Operation not permitted", "Invalid argument")
 
+    @pytest.mark.slow
     def test_one_that_uses_up_its_processes_takes_none_of_anothers(self, walls: Isolation, fork: Fork) -> None:
         greedy = """
 import os, time
@@ -258,6 +259,7 @@ print(json.dumps([[id(one) in holders._index, len(list(holders.holders_of(one, {
         assert held.wait(DEADLOCK_SECONDS) == 3
         assert _warm_process(held) == warm
 
+    @pytest.mark.slow
     def test_twenty_forks_leave_nothing_behind(
         self, walls: Isolation, fork: Fork, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -103,6 +103,7 @@ def both(
     "what",
     ["weights", "history", "moments", "evaluated", "python", "numpy", "tensorflow", "stateful", "layer"],
 )
+@pytest.mark.slow
 def test_recording_changes_nothing_that_the_student_computes(both: Any, what: str) -> None:
     results, _ = both
     assert results["recorded"][what] == results["plain"][what]
