@@ -232,6 +232,11 @@ def _validated(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Con
     for fit in fits:
         if fit.validation == "split":
             continue  # These are training images, which `_images` judges.
+        if fit.validation == "none" and fit.kind == "custom_loop":
+            unseen = say(
+                "the grader could not see the validation data of the custom loop in {cell:cell}", cell=fit.cell
+            )
+            return Condition("validation", None, unseen)
         if fit.validation == "none":
             without = say("the training in {cell:cell} had no validation data", cell=fit.cell)
             return Condition("validation", holds=False, seen=without)
@@ -267,6 +272,14 @@ def _validated(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Con
         count,
     )
     return Condition("validation", holds=True, seen=validated)
+
+
+def _without_validation(fit: FitFact) -> Condition:
+    if fit.kind == "custom_loop":
+        unseen = say("the grader could not see the validation data of the custom loop in {cell:cell}", cell=fit.cell)
+        return Condition("validation", None, unseen)
+    without = say("the training in {cell:cell} had no validation data", cell=fit.cell)
+    return Condition("validation", holds=False, seen=without)
 
 
 def _disjoint(fits: tuple[FitFact, ...]) -> Condition:
