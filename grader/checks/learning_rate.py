@@ -33,6 +33,8 @@ _FAR = 100
 """Ranks a training without a step below every training with one."""
 _HARMLESS = frozenset({"EarlyStopping", "ModelCheckpoint", "CSVLogger", "TensorBoard", "TerminateOnNaN", "History"})
 """Callbacks that never change the rate."""
+_BETWEEN_EPOCHS = frozenset({"LearningRateScheduler", "ReduceLROnPlateau"})
+"""Callbacks that only change the rate before or after an epoch."""
 _LATER: Mapping[Shape, frozenset[Shape]] = {
     "constant": frozenset({"decays", "rises", "one_cycle", "varies"}),
     "decays": frozenset({"varies"}),
@@ -171,14 +173,14 @@ def _is_fixed(fit: FitFact) -> bool:
 
 
 def rate_at_start(fit: FitFact) -> float | None:
-    """Return the rate with which a `fit` started; None if a callback or schedule may have changed it in an epoch.
+    """Return the rate of a `fit` in its first epoch; None if a callback or schedule may have changed it in the epoch.
 
-    Code between `compile` and `fit` can set another rate than the compiled one.
+    It is another one than the compiled rate if code after `compile` or a callback before the first epoch set it.
     """
     rates = finite(fit.learning_rates)
     if fit.kind != "fit" or fit.step_rates or not rates:
         return None
-    between_epochs = all(callback.cls in _HARMLESS | {"ReduceLROnPlateau"} for callback in fit.callbacks)
+    between_epochs = all(callback.cls in _HARMLESS | _BETWEEN_EPOCHS for callback in fit.callbacks)
     return rates[0] if between_epochs or shape_of(rates) == "constant" else None
 
 

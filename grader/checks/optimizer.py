@@ -61,7 +61,7 @@ def optimizer(case: Case, params: OptimizerParams) -> Finding:
     What it does:
         Looks at the optimizer that was compiled when each training started, or that a custom training loop used to
         apply gradients. It compares the class and the configuration, so that `"nadam"` and `Nadam()` are the same. A
-        learning rate that was set between `compile` and `fit` counts instead of the compiled one. A
+        learning rate that was set between `compile` and the first epoch counts instead of the compiled one. A
         wrapper such as mixed precision's `LossScaleOptimizer` counts as the optimizer in it. If a loop updates the
         weights without an optimizer, or the optimizer is the student's own class or one of TensorFlow 1, a person must
         judge it.

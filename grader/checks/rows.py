@@ -232,14 +232,8 @@ def _validated(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> Con
     for fit in fits:
         if fit.validation == "split":
             continue  # These are training images, which `_images` judges.
-        if fit.validation == "none" and fit.kind == "custom_loop":
-            unseen = say(
-                "the grader could not see the validation data of the custom loop in {cell:cell}", cell=fit.cell
-            )
-            return Condition("validation", None, unseen)
         if fit.validation == "none":
-            without = say("the training in {cell:cell} had no validation data", cell=fit.cell)
-            return Condition("validation", holds=False, seen=without)
+            return _without_validation(fit)
         images = known_rows(fit.val_x)
         if params.not_test and images is not None and images.counts.get("test"):
             on_test = say_count(

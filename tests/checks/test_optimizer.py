@@ -110,12 +110,15 @@ def test_a_rate_that_was_set_between_compile_and_fit_is_the_rate_of_the_training
     passes(judge("optimizer", set_later, learning_rate={"at_least": 1e-3}, trainings="first"))
 
 
-def test_a_callback_that_changes_the_rate_does_not_change_the_initial_rate() -> None:
+@pytest.mark.parametrize("cls", ["LearningRateScheduler", "ReduceLROnPlateau"])
+def test_the_rate_of_the_first_epoch_counts_if_a_callback_changes_it_between_epochs(cls: str) -> None:
+    evidence = fitted(learning_rates=(1e-4, 1e-5), callbacks=(callback(cls),))
+    passes(judge("optimizer", evidence, learning_rate={"at_least": 1e-4, "at_most": 1e-4}))
+
+
+def test_the_compiled_rate_counts_if_a_callback_changes_it_in_each_step() -> None:
     low = {"at_most": 1e-4}
-    scheduler, plateau = callback("LearningRateScheduler"), callback("ReduceLROnPlateau")
-    scheduled = fitted(learning_rates=(1e-4, 1e-5), callbacks=(scheduler,))
-    assert judge("optimizer", scheduled, learning_rate=low).status == "failed"
-    reduced = fitted(learning_rates=(1e-4, 1e-5), callbacks=(plateau,))
-    assert judge("optimizer", reduced, learning_rate=low).status == "passed"
+    own = fitted(learning_rates=(1e-4, 1e-5), callbacks=(callback("Callback"),))
+    assert judge("optimizer", own, learning_rate=low).status == "failed"
     stepwise = fitted(learning_rates=(1e-4, 1e-4), step_rates=(1e-5, 1e-4), callbacks=(callback("Callback"),))
     assert judge("optimizer", stepwise, learning_rate=low).status == "failed"
