@@ -10,6 +10,7 @@ from grader.checks.support.params import Params, Range
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
 from grader.facts.metrics import finite
+from grader.facts.optimizers import SCHEDULES
 from grader.facts.stops import is_cut
 from grader.schema.base import Pointer
 from grader.schema.evidence import FitFact
@@ -33,8 +34,6 @@ _FAR = 100
 """Ranks a training without a step below every training with one."""
 _HARMLESS = frozenset({"EarlyStopping", "ModelCheckpoint", "CSVLogger", "TensorBoard", "TerminateOnNaN", "History"})
 """Callbacks that never change the rate."""
-_BETWEEN_EPOCHS = frozenset({"LearningRateScheduler", "ReduceLROnPlateau"})
-"""Callbacks that only change the rate before or after an epoch."""
 _LATER: Mapping[Shape, frozenset[Shape]] = {
     "constant": frozenset({"decays", "rises", "one_cycle", "varies"}),
     "decays": frozenset({"varies"}),
@@ -180,7 +179,7 @@ def rate_at_start(fit: FitFact) -> float | None:
     rates = finite(fit.learning_rates)
     if fit.kind != "fit" or fit.step_rates or not rates:
         return None
-    between_epochs = all(callback.cls in _HARMLESS | _BETWEEN_EPOCHS for callback in fit.callbacks)
+    between_epochs = all(callback.cls in _HARMLESS.union(SCHEDULES) for callback in fit.callbacks)
     return rates[0] if between_epochs or shape_of(rates) == "constant" else None
 
 

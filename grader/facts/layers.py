@@ -300,6 +300,11 @@ class Network:
         """
         return id(layer) in self._called
 
+    @property
+    def has_known_order(self) -> bool:
+        """Whether no `call` of the student's decides in which order the layers are applied."""
+        return not self._called
+
     def next(self, position: int) -> tuple[LayerFact, ...]:
         """List the layers that take the output of the layer at a position."""
         if self._children is None:
