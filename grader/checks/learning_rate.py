@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from grader.checks.registry import check
 from grader.checks.support.measures import measure
@@ -35,7 +35,7 @@ _FAR = 100
 _HARMLESS = frozenset({"EarlyStopping", "ModelCheckpoint", "CSVLogger", "TensorBoard", "TerminateOnNaN", "History"})
 """Callbacks that never change the rate."""
 _LATER: Mapping[Shape, frozenset[Shape]] = {
-    "constant": frozenset({"decays", "rises", "one_cycle", "varies"}),
+    "constant": frozenset[Shape](get_args(Shape)) - {"constant"},
     "decays": frozenset({"varies"}),
     "rises": frozenset({"decays", "one_cycle", "varies"}),
     "one_cycle": frozenset({"varies"}),
