@@ -153,7 +153,8 @@ def _conditions(  # noqa: PLR0913, PLR0917 - the trainings, by what they count f
     if params.loss_falls:
         # An earlier model can have another loss function, so use its loss only if one epoch alone shows nothing.
         chosen = continued if len(series(fits, "loss")) == 1 else fits
-        yield _loss(_with_one_loss(evidence, chosen))
+        compared = _with_one_loss(evidence, chosen)
+        yield _loss(compared, own=all(_computes_own_loss(evidence, fit) for fit in compared))
     if params.validation is not None:
         yield _validation(fits, dataset, params.validation, looks=looks)
 
@@ -171,6 +172,12 @@ def _with_one_loss(evidence: Evidence, fits: tuple[FitFact, ...]) -> tuple[FitFa
         last = loss or last
     several = [group for group in groups if len(series(group, "loss")) > 1]
     return tuple((several or groups)[-1])
+
+
+def _computes_own_loss(evidence: Evidence, fit: FitFact) -> bool:
+    """Whether a `fit` had a compiled model without a loss, so that code of the student's computed it."""
+    compiled = evidence.compile_of(fit)
+    return fit.kind == "fit" and compiled is not None and compiled.loss is None
 
 
 def _loss_of(evidence: Evidence, fit: FitFact) -> tuple[str, str] | None:
@@ -315,8 +322,11 @@ def _trained_on(rows: dict[str, int], dataset: str) -> Message:
     return say("it was trained on {images} of {dataset:dataset}", images=images, dataset=dataset)
 
 
-def _loss(fits: tuple[FitFact, ...]) -> Condition:
+def _loss(fits: tuple[FitFact, ...], *, own: bool) -> Condition:
     losses = series(fits, "loss")
+    if own and not any(losses):
+        # Keras 3 reports its own mean, which stays 0, instead of the loss that a `train_step` returns.
+        losses = ()
     numbers = finite(losses)
     cut = bool(cut_trainings(fits))
     if len(losses) == len(numbers) and len(numbers) > 1:

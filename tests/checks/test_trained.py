@@ -362,3 +362,14 @@ def test_losses_of_different_loss_functions_are_not_compared() -> None:
     assert status((2.3, 2.2), (0.3, 0.6), compiled=8) == "failed"
     assert status((0.09, 0.05), (0.6, 0.3), compiled=5) == "failed"
     assert status((0.6, 0.5), (0.4, 0.4), compiled=99) == "passed"
+
+
+def test_a_loss_of_a_train_step_that_keras_reports_as_0_waits_for_a_person() -> None:
+    def status(loss: str | None, losses: tuple[float, ...]) -> str:
+        evidence = an_evidence(compiles=(a_compile(loss),), fits=(a_fit(history={"loss": losses}),))
+        return trained(a_case(evidence), TrainedParams(loss_falls=True)).status
+
+    assert status(None, (0.0, 0.0)) == "pending"
+    assert status(None, (0.5, 0.4)) == "passed"
+    assert status(None, (0.4, 0.5)) == "failed"
+    assert status("categorical_crossentropy", (0.0, 0.0)) == "failed"
