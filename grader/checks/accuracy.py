@@ -1,7 +1,7 @@
 """The check `accuracy`."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Final, Self
 
@@ -25,10 +25,12 @@ from grader.schema.grade import Finding, FindingDetails, MeasureLabel
 from grader.schema.message import Message, MessageLike, say, say_count, sentences
 
 __all__ = [
+    "UNSEEN_LABELS",
     "AccuracyParams",
     "accuracy",
     "images_needed",
     "images_of",
+    "labels_unseen",
     "not_tried",
     "untrained",
     "untried",
@@ -40,7 +42,8 @@ __all__ = [
 _ONLY_RECORDED = say(
     "the model could only be used in the notebook's own process, and was not tested on these images there"
 )
-_UNSEEN_LABELS = say("the grader could not see which class each label of its training stands for")
+UNSEEN_LABELS: Final = say("the grader could not see which class each label of its training stands for")
+"""The reason why a model without an accuracy waits for a person."""
 _UNABLE = say("a trained model was kept, but the grader cannot prepare the test images in the form that it takes")
 _UNASKED = say("a trained model was kept, but it was not tested on these images when the notebook was executed")
 
@@ -303,8 +306,8 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     if untried(case, model, dataset):
         return not_tried(case, model, unknown)
     untestable = why_untestable(case.evidence, model, dataset)
-    if own and not later and _unrecorded(case, model, dataset):
-        untestable = _ONLY_RECORDED
+    if own and not later:
+        untestable = untestable or _why_unasked(case, model, own, dataset)
     if untestable:
         return _for_a_person(model, unknown, untestable)
     if not fits:
@@ -332,11 +335,26 @@ def _unknown(case: Case, model: ModelFact, dataset: str, split: str) -> Finding:
     )
 
 
+def _why_unasked(case: Case, model: ModelFact, own: Sequence[FitFact], dataset: str) -> MessageLike:
+    """Explain why the grader has no predictions of a model that fits its images, if it sees the reason; else empty."""
+    if _unrecorded(case, model, dataset):
+        return _ONLY_RECORDED
+    return UNSEEN_LABELS if not why_unusable(model) and labels_unseen(model, own, dataset) else ""
+
+
 def why_unusable(model: ModelFact) -> MessageLike:
     """Explain why the grader has no usable form of a trained model, through no fault of the student; else empty."""
     if model.unkept_reason:
         return _clause(model.unkept_reason)
     return say("no trained model was kept") if model.artefact is None else ""
+
+
+def labels_unseen(model: ModelFact, fits: Iterable[FitFact], dataset: str) -> bool:
+    """Whether the grader did not see the labels of a training on a data set, which the model may fit."""
+    return any(
+        fit.y is None and _takes_its_images(model, fit) and (_classes(fit, dataset),) in model.output_shapes
+        for fit in fits
+    )
 
 
 def _wrong_units(model: ModelFact, fit: FitFact, dataset: str) -> Message | None:
@@ -472,7 +490,7 @@ def why_untestable(evidence: Evidence, model: ModelFact, dataset: str) -> Messag
             inputs=inputs,
         )
     if (1,) in model.output_shapes and CLASSES.get(dataset, 2) == 2 and not label_meaning(evidence, model.id):  # noqa: PLR2004 - two classes
-        return _UNSEEN_LABELS
+        return UNSEEN_LABELS
     arrays = [fit.x for fit in fits if fit.x is not None]
     if not arrays or any(x.rows is not None for x in arrays) or model.artefact is None:
         return ""
@@ -507,7 +525,7 @@ def _unknown_on_task(case: Case, model: ModelFact, task: str, dataset: str) -> F
     if untried(case, model, dataset, task):
         return not_tried(case, model, unknown)
     if fits and task in tasks_of(fits[-1], case.rubric) and not label_meaning(case.evidence, model.id):
-        return _for_a_person(model, unknown, _UNSEEN_LABELS)
+        return _for_a_person(model, unknown, UNSEEN_LABELS)
     if not fits:
         reason = untrained(case.evidence, model)
     elif known_rows(fits[-1].x) is None:

@@ -1,6 +1,7 @@
 """The check `batch_norm`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -11,7 +12,9 @@ from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.layers import Network, is_transform, own_activation
+from grader.facts.operations import is_unreadable
 from grader.schema.base import Pointer
+from grader.schema.evidence import LayerFact
 from grader.schema.grade import Finding, FindingDetails, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
@@ -25,7 +28,7 @@ _PLACES: Mapping[Place, Message] = {
     "after_activation": say("after an activation"),
     "linear": say("without an activation next to it"),
 }
-_UNKNOWN = say("in a `call` of the notebook, where the place is unknown")
+_UNKNOWN = say("in an unknown place, because the notebook's own code decides")
 
 
 class BatchNormParams(WithModel):
@@ -51,8 +54,8 @@ def batch_norm(case: Case, params: BatchNormParams) -> Finding:
 
     What it does:
         Determines for each `BatchNormalization` whether it is between weights and their activation, after an
-        activation, or on the input. If a `call` of the student's applies it, its place is unknown, and a person must
-        judge it.
+        activation, or on the input. If a `call` of the student's applies it, or a function or layer class of the
+        student's next to it may be an activation, its place is unknown, and a person must judge it.
 
     Why it matters:
         Batch normalization keeps the scale of the values in a deep model. Before the activation, it also makes the
@@ -120,15 +123,22 @@ def _place(network: Network, position: int) -> Place | None:
     before = network.before(position)
     if not any(is_transform(layer) for layer in before):
         return "input"
-    for layer in reversed(before):
-        activation = own_activation(layer)
-        if activation not in {None, "linear"}:
-            return "after_activation"
-        if is_transform(layer):
-            break
-    for layer in network.behind(position):
-        if is_transform(layer):
-            break
+    follows = _has_activation(reversed(before))
+    precedes = _has_activation(takewhile(lambda layer: not is_transform(layer), network.behind(position)))
+    if follows is None or (precedes is None and not follows):
+        return None
+    if follows:
+        return "after_activation"
+    return "before_activation" if precedes else "linear"
+
+
+def _has_activation(layers: Iterable[LayerFact]) -> bool | None:
+    """Whether one of some layers applies an activation, up to the first layer with weights; None if it is unknown."""
+    for layer in layers:
         if own_activation(layer) not in {None, "linear"}:
-            return "before_activation"
-    return "linear"
+            return True
+        if is_unreadable(layer):
+            return None
+        if is_transform(layer):
+            break
+    return False

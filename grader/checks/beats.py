@@ -14,8 +14,9 @@ from grader.checks.support.stopped import allow_for_stop
 from grader.facts.case import Case
 from grader.facts.lineage import TAKES_WEIGHTS
 from grader.facts.metrics import metric_in, metric_of
+from grader.facts.recognition import known_rows
 from grader.schema.base import Assurance, Pointer
-from grader.schema.evidence import Evidence, FitFact, ModelFact
+from grader.schema.evidence import EvaluateFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
@@ -57,6 +58,7 @@ class Reading:
         side: The kind of images.
         steps: Training steps up to this moment; None if unknown.
         epochs: Epochs up to this moment; None if unknown.
+        images: Number of test images; None for the other kinds.
         assurance: How far the value can be trusted.
     """
 
@@ -64,6 +66,7 @@ class Reading:
     side: _Side
     steps: int | None
     epochs: int | None
+    images: int | None = None
     assurance: Assurance = Assurance.RECORDED
 
 
@@ -82,7 +85,8 @@ def beats(case: Case, params: BeatsParams) -> Finding:
     What it does:
         Compares accuracies on the same kind of images. If the whole training is within the limit, it uses the accuracy
         that the grader verified on the test images. Otherwise it uses the results of `evaluate` and of each epoch.
-        Nothing is recorded within an epoch. If no accuracy of both models is within the limit, a person must judge it.
+        Nothing is recorded within an epoch. Results of `evaluate` on test images only count if both models were tested
+        on as many of them. If no accuracy of both models is within the limit, a person must judge it.
 
     Why it matters:
         An architecture is better if it reaches more with the same training, and not if it was trained for longer.
@@ -99,12 +103,19 @@ def beats(case: Case, params: BeatsParams) -> Finding:
     dataset = params.dataset or case.rubric.dataset
     recorded = [[r for r in readings(case.evidence, m, dataset) if _within(r, params)] for m in models]
     for side in _ORDER:
-        ours, theirs = ([r for r in of_model if r.side == side] for of_model in recorded)
+        ours, theirs = _comparable([[r for r in of_model if r.side == side] for of_model in recorded])
         if ours and theirs:
             best = [max(of_model, key=lambda r: r.value) for of_model in (ours, theirs)]
             finding = _compared((models[0], best[0]), (models[1], best[1]), params)
             return allow_for_stop(case, finding, models[0].id, models[1].id)
     return _unseen(case.evidence, models, recorded, params)
+
+
+def _comparable(recorded: Sequence[list[Reading]]) -> Sequence[list[Reading]]:
+    """Keep the accuracies on the largest number of images on which all models were tested."""
+    common = set.intersection(*({reading.images for reading in of_model} for of_model in recorded))
+    most = max(common, key=lambda images: images or 0, default=None)
+    return [[reading for reading in of_model if common and reading.images == most] for of_model in recorded]
 
 
 def readings(evidence: Evidence, model: ModelFact, dataset: str) -> tuple[Reading, ...]:
@@ -119,14 +130,23 @@ def readings(evidence: Evidence, model: ModelFact, dataset: str) -> tuple[Readin
     accuracies = [reading for place, fit in enumerate(fits) for reading in _of_epochs(fits[:place], fit)]
     fact = evidence.accuracy(model.id, dataset, "test")
     if fact is not None:
-        accuracies.append(Reading(fact.value, "tested", _steps(fits), _epochs(fits), fact.assurance))
+        accuracies.append(Reading(fact.value, "tested", _steps(fits), _epochs(fits), fact.total, fact.assurance))
     for evaluation in evidence.evaluations:
-        rows = evaluation.x.rows if evaluation.x is not None else None
         value = metric_in(evaluation.results, "accuracy")
-        if evaluation.model == model.id and value is not None and rows is not None and rows.counts.get("test"):
+        images = _test_images(evaluation, dataset)
+        if evaluation.model == model.id and value is not None and images:
             before = tuple(fit for fit in fits if fit.event < evaluation.event)
-            accuracies.append(Reading(value, "tested", _steps(before), _epochs(before)))
+            accuracies.append(Reading(value, "tested", _steps(before), _epochs(before), images))
     return tuple(accuracies)
+
+
+def _test_images(evaluation: EvaluateFact, dataset: str) -> int:
+    """Count the test images of an `evaluate`; 0 if it used other images, too, or if they are unknown."""
+    rows = known_rows(evaluation.x)
+    if rows is None or rows.dataset != dataset:
+        return 0
+    test = rows.counts.get("test", 0)
+    return test if test == sum(rows.counts.values()) else 0
 
 
 def _of_epochs(before: tuple[FitFact, ...], fit: FitFact) -> list[Reading]:

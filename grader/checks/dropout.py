@@ -1,20 +1,22 @@
 """The check `dropout`."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
+from grader.checks.support.conditions import Condition, Conditions
 from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Range, Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.layers import DROPOUTS, Network, is_transform, own_activation
-from grader.facts.operations import is_opaque
+from grader.facts.operations import is_opaque, is_unreadable
 from grader.schema.base import Pointer
 from grader.schema.evidence import LayerFact
-from grader.schema.grade import Finding, MeasureLabel
+from grader.schema.grade import Finding, FindingDetails, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
 __all__ = ["DropoutParams", "activation_before", "dropout"]
@@ -38,6 +40,21 @@ class DropoutParams(WithModel):
     """Whether alpha dropout must follow SELU, and no other dropout may follow SELU."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A dropout layer, and the conditions that it misses or that are unknown."""
+
+    layer: LayerFact
+    missed: Conditions
+
+    @property
+    def counts(self) -> bool | None:
+        """Whether it meets every condition; None if that is unknown."""
+        if len(self.missed.unseen) < len(self.missed.items):
+            return False
+        return None if self.missed.items else True
+
+
 _MEASURES: Final[Mapping[str, MeasureLabel]] = {
     "found": measure(say("Dropout layers that meet the conditions"), "number"),
     "of_this_kind": measure(say("Dropout layers"), "number"),
@@ -52,7 +69,9 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
 
     What it does:
         Counts the dropout layers that meet every condition. A student's subclass counts as its base class. Alpha
-        dropout belongs to SELU: it keeps the mean and the standard deviation that SELU needs.
+        dropout belongs to SELU: it keeps the mean and the standard deviation that SELU needs. If the student's own
+        code decides (the order of the layers in a `call`, an activation function before alpha dropout), a person must
+        judge it.
 
     Why it matters:
         Dropout on the input erases pixels, and dropout after the output erases answers. Plain dropout breaks the
@@ -65,23 +84,24 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
     if model is None:
         return missing_model(case, params.model)
     network = Network(model)
-    judged = [
-        (layer, tuple(_faults(network, position, params)))
+    candidates = [
+        _Candidate(layer, Conditions.of(_conditions(network, position, params)))
         for position, layer in enumerate(network.layers)
         if layer.cls in DROPOUTS
     ]
-    counting = [layer for layer, faults in judged if not faults]
+    counting = [candidate.layer for candidate in candidates if candidate.counts]
+    unknown = sum(candidate.counts is None for candidate in candidates)
     passed = len(counting) >= params.at_least
-    return Finding.scored(
-        sentences(
-            _count(model.name, counting, params.at_least),
-            *([] if passed else [_explained(layer, faults) for layer, faults in judged if faults][:_MOST_LISTED]),
-        ),
-        1.0 if passed else 0.0,
-        assurance=model.assurance,
-        measured={"found": len(counting), "of_this_kind": len(judged)},
-        evidence=(Pointer(cell=model.cell, event=model.event),),
-    )
+    explained = [] if passed else [candidate for candidate in candidates if not candidate.counts]
+    message = sentences(_count(model.name, counting, params.at_least), *map(_explained, explained[:_MOST_LISTED]))
+    details: FindingDetails = {
+        "assurance": model.assurance,
+        "measured": {"found": len(counting), "of_this_kind": len(candidates)},
+        "evidence": (Pointer(cell=model.cell, event=model.event),),
+    }
+    if len(counting) < params.at_least <= len(counting) + unknown:
+        return Finding.pending(say("{message} A person must judge it.", message=message), **details)
+    return Finding.scored(message, 1.0 if passed else 0.0, **details)
 
 
 def _count(model: str, layers: list[LayerFact], wanted: int) -> Message:
@@ -104,11 +124,33 @@ def _count(model: str, layers: list[LayerFact], wanted: int) -> Message:
     )
 
 
-def _explained(layer: LayerFact, faults: tuple[Message, ...]) -> Message:
-    return say("{layer} does not count: {faults}.", layer=_named(layer), faults=faults)
+def _explained(candidate: _Candidate) -> Message:
+    layer, faults = _named(candidate.layer), [item.seen for item in candidate.missed.items]
+    if candidate.counts is None:
+        return say("{layer} may count: {faults}.", layer=layer, faults=faults)
+    return say("{layer} does not count: {faults}.", layer=layer, faults=faults)
 
 
-def _faults(network: Network, position: int, params: DropoutParams) -> Iterator[Message]:
+def _conditions(network: Network, position: int, params: DropoutParams) -> Iterator[Condition]:
+    """Yield the conditions that a dropout layer misses, or that are unknown."""
+    yield from (Condition("settings", holds=False, seen=fault) for fault in _setting_faults(network, position, params))
+    # The order of layers in a `call` of the student's is unknown.
+    holds = None if network.is_called_by_student(network.layers[position]) else False
+    if params.hidden and not any(map(is_transform, network.behind(position))):
+        yield Condition("hidden", holds, say("no layer with weights follows it") if holds is False else _NOT_SEEN_AFTER)
+    if params.hidden and not any(map(is_transform, network.before(position))):
+        seen = say("no layer with weights comes before it") if holds is False else _NOT_SEEN_BEFORE
+        yield Condition("hidden", holds, seen)
+    if params.suits_activation:
+        yield from _activation(network, position)
+
+
+_NOT_SEEN_AFTER = say("the grader could not see whether a layer with weights follows it in `call`")
+_NOT_SEEN_BEFORE = say("the grader could not see whether a layer with weights comes before it in `call`")
+_NOT_SEEN_ACTIVATION = say("the grader could not see which activation comes before it")
+
+
+def _setting_faults(network: Network, position: int, params: DropoutParams) -> Iterator[Message]:
     layer = network.layers[position]
     alpha = layer.cls == "AlphaDropout"
     if params.kind == "alpha" and not alpha:
@@ -118,16 +160,28 @@ def _faults(network: Network, position: int, params: DropoutParams) -> Iterator[
     rate = layer.config.get("rate")
     if params.rate is not None and not (isinstance(rate, (int, float)) and params.rate.holds(rate)):
         yield say("its rate is not {range}", range=params.rate.said)
-    if params.hidden and not any(map(is_transform, network.behind(position))):
-        yield say("no layer with weights follows it")
-    if params.hidden and not any(map(is_transform, network.before(position))):
-        yield say("no layer with weights comes before it")
+
+
+def _activation(network: Network, position: int) -> Iterator[Condition]:
+    """Yield the condition on the activation before a dropout layer, unless it holds."""
+    layer = network.layers[position]
+    alpha = layer.cls == "AlphaDropout"
     activation = activation_before(network, position)
-    if params.suits_activation and activation is not None and alpha != (activation == "selu"):
-        if alpha:
-            yield say("it follows {activation:code}, but alpha dropout belongs to SELU", activation=activation)
-        else:
-            yield say("it follows SELU, which needs alpha dropout")
+    if alpha == (activation == "selu") or (activation is None and not alpha):
+        return
+    if network.is_called_by_student(layer) or (activation is None and _is_unreadable_before(network, position)):
+        yield Condition("activation", None, _NOT_SEEN_ACTIVATION)
+    elif activation is not None and alpha:
+        wrong = say("it follows {activation:code}, but alpha dropout belongs to SELU", activation=activation)
+        yield Condition("activation", holds=False, seen=wrong)
+    elif not alpha:
+        yield Condition("activation", holds=False, seen=say("it follows SELU, which needs alpha dropout"))
+
+
+def _is_unreadable_before(network: Network, position: int) -> bool:
+    """Whether code that the grader cannot read is the last to change the numbers before a layer."""
+    opaque = next((layer for layer in reversed(network.before(position)) if is_opaque(layer)), None)
+    return opaque is not None and is_unreadable(opaque)
 
 
 def activation_before(network: Network, position: int) -> str | None:
@@ -136,7 +190,7 @@ def activation_before(network: Network, position: int) -> str | None:
         activation = own_activation(layer)
         if activation not in {None, "linear"}:
             return activation
-        if layer.operation is not None and is_opaque(layer):
+        if is_opaque(layer):
             return None
         if is_transform(layer):
             return activation

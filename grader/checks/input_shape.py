@@ -13,6 +13,7 @@ from grader.checks.support.params import Whole, WithModel
 from grader.facts.case import Case
 from grader.facts.layers import Network, is_transform
 from grader.facts.uses import was_run
+from grader.facts.weights import trainings_of
 from grader.schema.base import Pointer
 from grader.schema.evidence import ModelFact, Shape
 from grader.schema.grade import Finding, MeasureLabel
@@ -42,7 +43,8 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
     What it does:
         Compares the shape of one input, without the batch axis, with the required shape. A model also passes if it
         takes the same image with other axes and reshapes it before its first weights. Flattened images do not count.
-        One input of a model with several must have the required shape.
+        One input of a model with several must have the required shape. If a model takes images of any size, the size
+        of its training images counts; if that is unknown, a person must judge it.
 
     Why it matters:
         A convolution needs height, width and channels. A flattened image has lost which pixels are neighbors.
@@ -53,22 +55,42 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    seen, wanted = model.input_shape, params.shape
+    wanted = params.shape
+    seen = _with_size_of_images(case, model) if _is_open(model.input_shape, wanted) else model.input_shape
     inputs = _inputs(model)
     if seen is None and len(inputs) > 1:
         return _several(model, inputs, wanted)
     if seen is None and was_run(case.evidence, model.id):
         return _unseen(model, wanted)
+    if _is_open(seen, wanted):
+        return _unseen(model, wanted)
     inside = _reshaped_inside(model, wanted)
     passed = seen is not None and (shape_fits(seen, wanted) or inside is not None)
     return Finding.scored(
-        _message(model, wanted, inside, passed=passed),
+        _message(model, seen, wanted, inside, passed=passed),
         1.0 if passed else 0.0,
         advice="" if passed else _advice(seen, wanted),
         assurance=model.assurance,
         measured={"input_shape": _plain(seen), "wanted": _plain(wanted)},
         evidence=(Pointer(cell=model.cell, event=model.event),),
     )
+
+
+def _is_open(seen: Shape | None, wanted: Shape) -> bool:
+    """Whether a shape only differs from the required one in axes that accept any size."""
+    if seen is None or shape_fits(seen, wanted):
+        return False
+    return len(seen) == len(wanted) and all(None in {s, w} or s == w for s, w in zip(seen, wanted, strict=True))
+
+
+def _with_size_of_images(case: Case, model: ModelFact) -> Shape | None:
+    """Replace the open axes of a model's input shape by those of its last training images, if they are known."""
+    arrays = (fit.x for fit in reversed(trainings_of(case.evidence, model.id)))
+    x = next((x for x in arrays if x is not None and not x.mapped), None)
+    seen = model.input_shape
+    if x is None or seen is None or not shape_fits(x.shape[1:], seen):
+        return seen
+    return x.shape[1:]
 
 
 def _inputs(model: ModelFact) -> tuple[Shape | None, ...]:
@@ -110,8 +132,8 @@ def _unseen(model: ModelFact, wanted: Shape) -> Finding:
     )
 
 
-def _message(model: ModelFact, wanted: Shape, inside: Shape | None, *, passed: bool) -> Message:
-    name, seen = model.name, model.input_shape
+def _message(model: ModelFact, seen: Shape | None, wanted: Shape, inside: Shape | None, *, passed: bool) -> Message:
+    name = model.name
     if inside is not None:
         return say(
             "{model:code} takes inputs of shape {shape:shape} and reshapes them to {inside:shape} itself.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from grader.checks.registry import check
 from grader.checks.support.measures import measure
@@ -10,12 +10,14 @@ from grader.checks.support.params import Params, Range
 from grader.checks.support.verdicts import Candidate, Which, chosen_fits, judge, never_trained
 from grader.facts.case import Case
 from grader.facts.metrics import finite
+from grader.facts.optimizers import SCHEDULES
+from grader.facts.stops import is_cut
 from grader.schema.base import Pointer
 from grader.schema.evidence import FitFact
 from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 
-__all__ = ["LearningRateParams", "Shape", "learning_rate", "rates_of", "shape_of"]
+__all__ = ["LearningRateParams", "Shape", "learning_rate", "rate_at_start", "rates_of", "shape_of"]
 
 Shape = Literal["constant", "decays", "rises", "one_cycle", "varies"]
 
@@ -32,6 +34,14 @@ _FAR = 100
 """Ranks a training without a step below every training with one."""
 _HARMLESS = frozenset({"EarlyStopping", "ModelCheckpoint", "CSVLogger", "TensorBoard", "TerminateOnNaN", "History"})
 """Callbacks that never change the rate."""
+_LATER: Mapping[Shape, frozenset[Shape]] = {
+    "constant": frozenset[Shape](get_args(Shape)) - {"constant"},
+    "decays": frozenset({"varies"}),
+    "rises": frozenset({"decays", "one_cycle", "varies"}),
+    "one_cycle": frozenset({"varies"}),
+    "varies": frozenset({"decays", "rises", "one_cycle"}),
+}
+"""The shapes that the course of a training that was cut short could still have become."""
 
 
 class LearningRateParams(Params):
@@ -66,8 +76,8 @@ def learning_rate(case: Case, params: LearningRateParams) -> Finding:
 
     What it does:
         Looks at the optimizer's rate at the start of each step and epoch, whether a schedule, a callback or the
-        student's code set it. If the grader's time budget ends a training before its rate could fall, a person must
-        judge it.
+        student's code set it. If the grader's time budget ends a training before its rate could change as required, a
+        person must judge it.
 
     Why it matters:
         A schedule that is written but never reaches the optimizer changes nothing.
@@ -124,32 +134,71 @@ def _candidate(fit: FitFact, params: LearningRateParams) -> Candidate:
         fault = say("it raised an error in its first step")
         return Candidate(subject, (fault,), pointer, measured={"shape": None}, distance=_FAR)
     shape = shape_of(rates)
-    if shape is None and rates and fit.kind == "fit" and all(c.cls in _HARMLESS for c in fit.callbacks):
+    if shape is None and rates and fit.kind == "fit" and _without_callbacks(fit):
         # Rates are read at every step if a schedule or a callback can change them within an epoch.
         shape = "constant"
     shapes = (params.shape,) if isinstance(params.shape, str) else params.shape or ()
-    cut = fit.status == "stopped_by_budget" and "one_cycle" in shapes and shape == "rises"
     subject = _described(fit.cell, rates, shape) if rates else say("The training in {cell:cell}", cell=fit.cell)
-    unseen = []
+    faults: list[Message] = []
+    unseen: list[Message] = []
     if not rates:
         unseen.append(say("its learning rates"))
-    elif cut:
-        subject = say_count(
-            "{course}, until the grader's time budget ended the training after {count:number} epoch",
-            "{course}, until the grader's time budget ended the training after {count:number} epochs",
-            fit.epochs_done,
-            course=subject,
-        )
-        unseen.append(say("how the rate would have continued"))
     elif shape is None and shapes:
         unseen.append(say("how the rate changes within a single epoch"))
+    else:
+        might = is_cut(fit) and not _is_fixed(fit)
+        faults = [*_faults(rates, shape, shapes, params, final=not might)]
+        if might and not faults and _is_open(rates, shape, shapes, params):
+            subject = _cut_course(subject, fit)
+            unseen.append(say("how the rate would have continued"))
     return Candidate(
         subject=subject,
-        faults=() if unseen else tuple(_faults(rates, shape, shapes, params)),
+        faults=tuple(faults),
         pointer=pointer,
         unseen=tuple(unseen),
         measured={"shape": shape, **({"highest": max(rates), "first": rates[0], "last": rates[-1]} if rates else {})},
     )
+
+
+def _without_callbacks(fit: FitFact) -> bool:
+    """Whether no callback of a training can change the rate."""
+    return all(callback.cls in _HARMLESS for callback in fit.callbacks)
+
+
+def _is_fixed(fit: FitFact) -> bool:
+    """Whether neither a schedule nor a callback can change the rate during a training."""
+    fixed = fit.kind == "fit" and not fit.step_rates and _without_callbacks(fit)
+    return fixed and shape_of(rates_of(fit)) in {None, "constant"}
+
+
+def rate_at_start(fit: FitFact) -> float | None:
+    """Return the rate of a `fit` in its first epoch; None if a callback or schedule may have changed it in the epoch.
+
+    It is another one than the compiled rate if code after `compile` or a callback before the first epoch set it.
+    """
+    rates = finite(fit.learning_rates)
+    if fit.kind != "fit" or fit.step_rates or not rates:
+        return None
+    between_epochs = all(callback.cls in _HARMLESS.union(SCHEDULES) for callback in fit.callbacks)
+    return rates[0] if between_epochs or shape_of(rates) == "constant" else None
+
+
+def _cut_course(course: Message, fit: FitFact) -> Message:
+    if fit.status != "stopped_by_budget":
+        return course
+    return say_count(
+        "{course}, until the grader's time budget ended the training after {count:number} epoch",
+        "{course}, until the grader's time budget ended the training after {count:number} epochs",
+        fit.epochs_done,
+        course=course,
+    )
+
+
+def _is_open(rates: Sequence[float], shape: Shape | None, shapes: Sequence[Shape], params: LearningRateParams) -> bool:
+    """Whether more steps might decide about a training that was cut short."""
+    if shapes and (shape == "constant" or shape not in shapes):
+        return True
+    return any(True for _ in _faults(rates, shape, shapes, params, final=True))
 
 
 def _described(cell: int | None, rates: Sequence[float], shape: Shape | None) -> Message:
@@ -201,13 +250,21 @@ _REQUIRED: Mapping[Shape, Message] = {
 
 
 def _faults(
-    rates: Sequence[float], shape: Shape | None, shapes: Sequence[Shape], params: LearningRateParams
+    rates: Sequence[float], shape: Shape | None, shapes: Sequence[Shape], params: LearningRateParams, *, final: bool
 ) -> Iterator[Message]:
-    if shapes and shape not in shapes:
+    """List the faults of a course; if it is not final, only those that later steps cannot undo."""
+    could_become = frozenset[Shape]() if final or shape is None else _LATER[shape]
+    if shapes and shape not in shapes and could_become.isdisjoint(shapes):
         yield _REQUIRED[shapes[0]]
-    if params.highest is not None and not params.highest.holds(max(rates)):
-        yield say("its highest value is {rate:number}, not {range}", rate=max(rates), range=params.highest.said)
-    if params.lowest is not None and not params.lowest.holds(min(rates)):
-        yield say("its lowest value is {rate:number}, not {range}", rate=min(rates), range=params.lowest.said)
-    if params.first is not None and not params.first.holds(rates[0]):
-        yield say("its first value is {rate:number}, not {range}", rate=rates[0], range=params.first.said)
+    high, low, first = max(rates), min(rates), rates[0]
+    highest, lowest = params.highest, params.lowest
+    if highest is not None and not highest.holds(high) and (final or _is_above(high, highest)):
+        yield say("its highest value is {rate:number}, not {range}", rate=high, range=highest.said)
+    if lowest is not None and not lowest.holds(low) and (final or not _is_above(low, lowest)):
+        yield say("its lowest value is {rate:number}, not {range}", rate=low, range=lowest.said)
+    if params.first is not None and not params.first.holds(first):
+        yield say("its first value is {rate:number}, not {range}", rate=first, range=params.first.said)
+
+
+def _is_above(rate: float, bounds: Range) -> bool:
+    return bounds.at_most is not None and rate > bounds.at_most

@@ -1,6 +1,6 @@
 """The check `loss`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from grader.checks.registry import check
@@ -49,8 +49,8 @@ def loss(case: Case, params: LossParams) -> Finding:
     What it does:
         Looks at each compile of the model, and at the Keras loss object that a custom loop calls. Compares the name of
         the loss, in any spelling, and `from_logits` with the last activation of the model. A person must judge a loss
-        that the student wrote, and a model whose last activation is unknown. It is unknown in a subclassed model, and
-        if an operation that is no activation follows the last layer.
+        that the student wrote or computed in a `train_step`, and a model whose last activation is unknown. It is
+        unknown in a subclassed model, and if an operation that is no activation follows the last layer.
 
     Why it matters:
         A loss that treats logits as probabilities clips most of them, so that the model hardly learns.
@@ -65,13 +65,15 @@ def loss(case: Case, params: LossParams) -> Finding:
     loops = [fit for fit in fits if fit.kind == "custom_loop" and (fit.loss is not None or not compiles)]
     places: list[CompileFact | FitFact] = [*compiles, *loops]
     return judge(
-        [_candidate(model, place, params) for place in sorted(places, key=lambda place: place.event)],
+        [_candidate(model, place, fits, params) for place in sorted(places, key=lambda place: place.event)],
         nothing=say("{model:code} was never compiled with a loss.", model=model.name),
         which=params.trainings,
     )
 
 
-def _candidate(model: ModelFact, place: CompileFact | FitFact, params: LossParams) -> Candidate:
+def _candidate(
+    model: ModelFact, place: CompileFact | FitFact, fits: Sequence[FitFact], params: LossParams
+) -> Candidate:
     used = place.loss
     pointer = Pointer(cell=place.cell, event=place.event)
     if used is None and isinstance(place, FitFact):
@@ -79,6 +81,9 @@ def _candidate(model: ModelFact, place: CompileFact | FitFact, params: LossParam
         return Candidate(subject, (), pointer, unseen=(say("its loss"),))
     if used is None:
         subject = say("{model:code} was compiled in {cell:cell}", model=model.name, cell=place.cell)
+        # Without a loss, Keras only trains a model whose own code computes one, such as a `train_step`.
+        if any(fit.compiled == place.event and fit.epochs_done for fit in fits):
+            return Candidate(subject, (), pointer, unseen=(say("which loss the student's own code computes"),))
         return Candidate(subject, (say("no loss was given"),), pointer)
     # A loop can change a model's output before it calls the loss, or call it with the output of another model.
     direct = isinstance(place, CompileFact) or place.loss_of is None or model.id in place.loss_of

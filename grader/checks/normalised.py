@@ -1,6 +1,5 @@
 """The check `normalised`."""
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ __all__ = ["NormalisedParams", "normalised"]
 Kind = Literal["unit", "centred", "symmetric", "standardised"]
 
 _RANGES: dict[Kind, tuple[float, float]] = {"unit": (0.0, 1.0), "centred": (-0.5, 0.5), "symmetric": (-1.0, 1.0)}
-_SCALING = frozenset({"Rescaling", "Normalization", "BatchNormalization"})
+_NORMALIZING = frozenset({"Normalization", "BatchNormalization"})
 
 
 class NormalisedParams(Params):
@@ -64,9 +63,10 @@ def normalised(case: Case, params: NormalisedParams) -> Finding:
 
     What it does:
         Looks at the minimum, maximum, mean and standard deviation of each training's images, or of the variables that
-        hold a data set's images. With `by_layer`, a `Rescaling` or normalizing layer before the first weights counts.
-        Operations with a number, such as `inputs / 255`, count too: the check judges their result. If another
-        operation, a `Lambda` or a layer class of the student's may scale the images, a person must judge it.
+        hold a data set's images. With `by_layer`, a normalizing layer before the first weights counts. `Rescaling` and
+        operations with a number, such as `inputs / 255`, count too: the check judges their result, unless the images
+        that `Rescaling` gets are unknown. If another operation, a `Lambda`, a `call` or a layer class of the student's
+        may scale the images, a person must judge it.
 
     Why it matters:
         Initializers and learning rates are made for inputs around 0 with a size around 1. SELU normalizes itself only
@@ -94,9 +94,10 @@ def _training_images(fit: FitFact, model: ModelFact, params: NormalisedParams) -
     front = _front(model) if params.by_layer else _Front()
     x = fit.x
     if front.layer is not None:
-        scaled = say("{model:code} scales its images with the layer {layer:code}", model=model.name, layer=front.layer)
-        return Candidate(scaled, (), pointer)
+        return Candidate(_scaled_by(model, front.layer), (), pointer)
     if x is None or x.low is None or x.high is None:
+        if front.rescaling is not None and front.opaque is None:
+            return Candidate(_scaled_by(model, front.rescaling), (), pointer)
         images = say("The images of the training in {cell:cell}", cell=fit.cell)
         return Candidate(images, (), pointer, unseen=(say("their range"),))
     subject = say("{cell:Cell} trained {model:code} on {numbers}", cell=fit.cell, model=model.name, numbers=_numbers(x))
@@ -104,7 +105,7 @@ def _training_images(fit: FitFact, model: ModelFact, params: NormalisedParams) -
     unseen: tuple[Message, ...] = ()
     if front.opaque is not None:
         if faults:
-            faults, unseen = (), (say("their range after {layer:code}", layer=front.opaque),)
+            faults, unseen = (), (front.opaque,)
     elif front.operations:
         low, high = sorted((front.applied(x.low), front.applied(x.high)))
         mean = None if x.mean is None else front.applied(x.mean)
@@ -112,6 +113,10 @@ def _training_images(fit: FitFact, model: ModelFact, params: NormalisedParams) -
         subject = _after_operations(subject, front.operations, low, high)
     measured = {"low": x.low, "high": x.high, "mean": x.mean, "std": x.std}
     return Candidate(subject, faults, pointer, unseen=unseen, measured=measured)
+
+
+def _scaled_by(model: ModelFact, layer: str) -> Message:
+    return say("{model:code} scales its images with the layer {layer:code}", model=model.name, layer=layer)
 
 
 def _numbers(x: ArrayFact | NamedArrayFact) -> Message:
@@ -129,8 +134,8 @@ def _numbers(x: ArrayFact | NamedArrayFact) -> Message:
 
 def _after_operations(subject: Message, operations: tuple[str, ...], low: float, high: float) -> Message:
     return say_count(
-        "{subject}, which its operation {operations:code} scales to {low:number} to {high:number}",
-        "{subject}, which its operations {operations:code} scale to {low:number} to {high:number}",
+        "{subject}, which {operations:code} in the model scales to {low:number} to {high:number}",
+        "{subject}, which {operations:code} in the model scale to {low:number} to {high:number}",
         len(operations),
         subject=subject,
         operations=operations,
@@ -156,13 +161,15 @@ class _Front:
     """The layers and operations before a model's first weights.
 
     Attributes:
-        layer: A scaling or normalizing layer.
-        opaque: A layer or operation with an unknown effect on the range.
-        operations: Operations that together multiply by `factor` and then add `offset`.
+        layer: A normalizing layer.
+        rescaling: A `Rescaling` layer.
+        opaque: The range that a layer or operation with an unknown effect makes unknown, as a noun phrase.
+        operations: Operations and `Rescaling` layers that together multiply by `factor` and then add `offset`.
     """
 
     layer: str | None = None
-    opaque: str | None = None
+    rescaling: str | None = None
+    opaque: Message | None = None
     operations: tuple[str, ...] = ()
     factor: float = 1.0
     offset: float = 0.0
@@ -172,11 +179,15 @@ class _Front:
 
     def then(self, layer: LayerFact) -> "_Front":
         """Add one more layer or operation."""
-        if layer.cls in _SCALING:
+        if layer.cls in _NORMALIZING:
             return replace(self, layer=self.layer or layer.name)
-        step = scaling_of(layer)
+        if layer.cls == "Rescaling":
+            return replace(self._with(layer, _rescaling(layer)), rescaling=self.rescaling or layer.name)
+        return self._with(layer, scaling_of(layer)) if is_opaque(layer) or scaling_of(layer) else self
+
+    def _with(self, layer: LayerFact, step: tuple[float, float] | None) -> "_Front":
         if step is None:
-            return replace(self, opaque=self.opaque or layer.name) if is_opaque(layer) else self
+            return replace(self, opaque=self.opaque or say("their range after {layer:code}", layer=layer.name))
         if step == (1.0, 0.0):
             return self
         factor, offset = step
@@ -188,9 +199,22 @@ class _Front:
         )
 
 
+def _rescaling(layer: LayerFact) -> tuple[float, float] | None:
+    """Return the factor and offset of a `Rescaling` layer; None if each channel has its own."""
+    scale, offset = layer.config.get("scale"), layer.config.get("offset", 0.0)
+    if isinstance(scale, (int, float)) and isinstance(offset, (int, float)):
+        return float(scale), float(offset)
+    return None
+
+
 def _front(model: ModelFact) -> _Front:
+    network = Network(model)
     front = _Front()
-    for layer in itertools.takewhile(lambda layer: not is_transform(layer), Network(model).layers):
+    for layer in network.layers:
+        if network.is_called_by_student(layer) and front.opaque is None:
+            front = replace(front, opaque=say("their range in the notebook's own `call`"))
+        if is_transform(layer):
+            break
         front = front.then(layer)
     return front
 

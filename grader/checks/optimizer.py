@@ -5,6 +5,7 @@ from typing import Final
 
 from pydantic import Field
 
+from grader.checks.learning_rate import rate_at_start
 from grader.checks.registry import check
 from grader.checks.support.measures import measure
 from grader.checks.support.params import Range, WithModel
@@ -60,6 +61,7 @@ def optimizer(case: Case, params: OptimizerParams) -> Finding:
     What it does:
         Looks at the optimizer that was compiled when each training started, or that a custom training loop used to
         apply gradients. It compares the class and the configuration, so that `"nadam"` and `Nadam()` are the same. A
+        learning rate that was set between `compile` and the first epoch counts instead of the compiled one. A
         wrapper such as mixed precision's `LossScaleOptimizer` counts as the optimizer in it. If a loop updates the
         weights without an optimizer, or the optimizer is the student's own class or one of TensorFlow 1, a person must
         judge it.
@@ -84,6 +86,7 @@ def _candidate(case: Case, fit: FitFact, params: OptimizerParams) -> Candidate:
     if used is None:
         subject = say("The training in {cell:cell} did not use a compiled optimizer", cell=fit.cell)
         return Candidate(subject, (), pointer, unseen=(say("which optimizer it used"),))
+    used = _at_start(used, fit)
     unseen = []
     if params.cls is not None and not _is_known(used.cls):
         unseen.append(say("which method its own optimizer class uses"))
@@ -96,6 +99,12 @@ def _candidate(case: Case, fit: FitFact, params: OptimizerParams) -> Candidate:
         unseen=tuple(unseen),
         measured={"optimizer": used.cls, "learning_rate": initial_rate(used)},
     )
+
+
+def _at_start(used: OptimizerFact, fit: FitFact) -> OptimizerFact:
+    """Give an optimizer the rate with which the training started, if that is another one than the compiled rate."""
+    rate = None if used.learning_rate is None or used.config.get("decay") else rate_at_start(fit)
+    return used if rate is None else used.model_copy(update={"learning_rate": rate})
 
 
 def _described(used: OptimizerFact) -> Message:

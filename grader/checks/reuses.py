@@ -10,12 +10,13 @@ from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import RoleName, TaskName, Whole, WithModel
 from grader.facts.case import Case
+from grader.facts.layers import Network
 from grader.facts.lineage import predecessors
 from grader.facts.tasks import tasks_of
 from grader.facts.weights import Reuse, ancestor_of, learning_layers, reused_layers
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import FitFact, ModelFact
-from grader.schema.grade import Finding, Lacks, MeasureLabel
+from grader.schema.grade import Finding, FindingDetails, Lacks, MeasureLabel
 from grader.schema.message import Message, MessageLike, say, sentences
 
 __all__ = ["ReusesParams", "reuses"]
@@ -55,7 +56,8 @@ def reuses(case: Case, params: ReusesParams) -> Finding:
         other models, and with weights from files. The way of the weights does not matter: the same layer objects in a
         new model, `clone_model` and `set_weights`, or a saved file. A layer that no training has changed is not
         reused. With `all_but_last`, a layer may also come from a frozen layer of the source. Layers that no training
-        changes (`Normalization`) do not count.
+        changes (`Normalization`) do not count. If a `call` of the student's may apply the only new layer last, a person
+        must judge it.
 
     Why it matters:
         Transfer learning reuses weights that were learned on much data for a task with little data. A model with the
@@ -108,19 +110,29 @@ def _judge(case: Case, params: ReusesParams, model: ModelFact, reused: list[Reus
     weighted = learning_layers(model, fit.digests_before)
     carried = {reuse.layer for reuse in reused} | _unchanged(case, reused, fit)
     fresh = [name for name in weighted[:-1] if name not in carried]
-    fault = _fault(case, params, reused, fresh)
-    return Finding.scored(
-        sentences(_observation(case, model, reused, fit, len(weighted)), fault),
-        0.0 if fault else 1.0,
-        assurance=Assurance.RECORDED,
-        measured={
+    every_fresh = [name for name in weighted if name not in carried]
+    # Code of the student's may apply a new layer last that is not the last one of the attributes.
+    unordered = params.all_but_last and len(fresh) == len(every_fresh) == 1 and not Network(model).has_known_order
+    fault = _fault(case, params, reused, [] if unordered else fresh)
+    observation = _observation(case, model, reused, fit, len(weighted))
+    details: FindingDetails = {
+        "assurance": Assurance.RECORDED,
+        "measured": {
             "reused": [reuse.layer for reuse in reused],
-            "fresh": [name for name in weighted if name not in carried],
+            "fresh": every_fresh,
             "sources": sorted({reuse.source for reuse in reused if reuse.source}),
             "how": sorted({reuse.how for reuse in reused}),
         },
-        evidence=(Pointer(cell=fit.cell, event=fit.event),),
-    )
+        "evidence": (Pointer(cell=fit.cell, event=fit.event),),
+    }
+    if unordered and not fault:
+        unseen = say(
+            "The grader could not see whether {layer:code}, which started from new weights, is the last layer in a "
+            "`call` of the notebook. A person must judge it.",
+            layer=fresh[0],
+        )
+        return Finding.pending(sentences(observation, unseen), **details)
+    return Finding.scored(sentences(observation, fault), 0.0 if fault else 1.0, **details)
 
 
 def _nothing_reused(model: str, source: str | None) -> Message:

@@ -7,7 +7,15 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from grader.checks.accuracy import images_of, not_tried, untrained, why_untestable, why_unusable
+from grader.checks.accuracy import (
+    UNSEEN_LABELS,
+    images_of,
+    labels_unseen,
+    not_tried,
+    untrained,
+    why_untestable,
+    why_unusable,
+)
 from grader.checks.registry import check
 from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
@@ -234,6 +242,8 @@ def _unknown(case: Case, model: ModelFact, counted: int | None, dataset: str, pa
     untestable = why_untestable(case.evidence, model, dataset)
     if trained and counted is None:
         untestable = say("the grader could not see its number of parameters")
+    if not untestable and labels_unseen(model, case.evidence.fits_of(model.id), dataset):
+        untestable = UNSEEN_LABELS
     untestable = untestable or (why_unusable(model) if trained and not _other_classes(case, model, dataset) else "")
     if untestable:
         return Finding.pending(

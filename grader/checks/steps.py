@@ -13,6 +13,7 @@ from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Params, WithModel
 from grader.facts.case import Case
 from grader.facts.language import english
+from grader.facts.layers import Network
 from grader.facts.weights import changed_since_compile, learning_layers, reused_layers
 from grader.schema.base import Assurance, Json, Pointer
 from grader.schema.evidence import CompileFact, Evidence, FitFact, ModelFact
@@ -91,7 +92,9 @@ def steps(case: Case, params: StepsParams) -> Finding:
         trainable now, and have other weights after the training. `compile` must follow the previous training and the
         last change of `trainable`. Layers can be frozen one by one, through a nested model, or when they are created.
         Layers that no training changes (`Normalization`) do not count. A `compile` or `fit` only counts if its
-        freezing or unfreezing holds. Trainings before a model was saved and loaded again belong to the loaded model.
+        freezing or unfreezing holds. Trainings before a model was saved and loaded again belong to the loaded model,
+        and those of a model to a new model of exactly its layers. If a `call` of the student's may apply the only layer
+        that was not frozen last, a person must judge `all_but_last`.
 
     Why it matters:
         A new last layer sends large gradients through the reused layers and spoils their weights, unless they are
@@ -285,7 +288,13 @@ def _frozen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact) 
             layers=_named(moved),
         )
         return verdict(holds=False, seen=changed)
-    loose = [name for name in meant if name not in marked]
+    return _loose(model, layers, [name for name in meant if name not in marked], fit)
+
+
+def _loose(model: ModelFact, layers: Layers, loose: Sequence[str], fit: FitFact) -> _Verdict:
+    """Judge a training in which layers that had to be frozen were trainable."""
+    if layers == "all_but_last" and _any_may_be_last(model, fit):
+        return _Verdict("freeze", None, _UNORDERED, fit)
     trainable = say_count(
         "{layers} was still trainable in the training in {cell:cell}",
         "{layers} were still trainable in the training in {cell:cell}",
@@ -293,7 +302,16 @@ def _frozen(evidence: Evidence, model: ModelFact, layers: Layers, fit: FitFact) 
         layers=_named(loose),
         cell=fit.cell,
     )
-    return verdict(holds=False, seen=trainable)
+    return _Verdict("freeze", holds=False, seen=trainable, fit=fit)
+
+
+_UNORDERED = say("the grader could not see which layer is the last one in a `call` of the notebook")
+
+
+def _any_may_be_last(model: ModelFact, fit: FitFact) -> bool:
+    """Whether the only layer that was not frozen may be the last one, because code of the student's orders them."""
+    loose = [name for name in learning_layers(model, fit.digests_before) if fit.trainable.get(name) is not False]
+    return len(loose) == 1 and not Network(model).has_known_order
 
 
 def _unseen(fit: FitFact) -> Message:

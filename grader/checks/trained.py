@@ -14,6 +14,7 @@ from grader.checks.support.params import MeasuredOn, Whole, WithModel
 from grader.checks.support.verdicts import never_trained
 from grader.facts.case import Case
 from grader.facts.copies import copies_in, describe_copies
+from grader.facts.keras_names import canonical_loss
 from grader.facts.metrics import finite, series
 from grader.facts.recognition import known_rows
 from grader.facts.step_data import step_doubts
@@ -70,7 +71,8 @@ def trained(case: Case, params: TrainedParams) -> Finding:
         grader does not recognize, such as augmented ones, contradict nothing; the message says that they are not
         confirmed. But if some of them are altered copies of images of another split, a person must judge it. Unknown
         figures of a generator or a custom training loop contradict nothing, either. Epochs that the grader cut off
-        count as done. If the loss did not fall in a training that the grader cut short, a person must judge it.
+        count as done. If the loss did not fall in a training that the grader cut short, a person must judge it. Only
+        losses of the same loss function are compared.
 
     Why it matters:
         A test accuracy only means something if the training images are known.
@@ -94,7 +96,7 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     behind = trainings_behind(case.evidence, model.id) or fits
     continued = trainings_behind(case.evidence, model.id, continued=True) or fits
     looks = _looks(case.evidence, model.id)
-    conditions = Conditions.of(_conditions(fits, behind, continued, params, dataset, looks=looks))
+    conditions = Conditions.of(_conditions(case.evidence, fits, behind, continued, params, dataset, looks=looks))
     return conditions.finding(
         say("{model:code}: {observations}.", model=model.name, observations=conditions.message),
         {
@@ -133,7 +135,8 @@ def _looks(evidence: Evidence, model: str) -> int:
     return [*uses, *(call.model for call in evidence.calls if not call.training)].count(model)
 
 
-def _conditions(  # noqa: PLR0913 - the trainings, by what they count for
+def _conditions(  # noqa: PLR0913, PLR0917 - the trainings, by what they count for
+    evidence: Evidence,
     fits: tuple[FitFact, ...],
     behind: tuple[FitFact, ...],
     continued: tuple[FitFact, ...],
@@ -149,9 +152,39 @@ def _conditions(  # noqa: PLR0913 - the trainings, by what they count for
         yield _enough_rows(continued, params.rows_at_least)
     if params.loss_falls:
         # An earlier model can have another loss function, so use its loss only if one epoch alone shows nothing.
-        yield _loss(continued if len(series(fits, "loss")) == 1 else fits)
+        chosen = continued if len(series(fits, "loss")) == 1 else fits
+        compared = _with_one_loss(evidence, chosen)
+        yield _loss(compared, own=all(_computes_own_loss(evidence, fit) for fit in compared))
     if params.validation is not None:
         yield _validation(fits, dataset, params.validation, looks=looks)
+
+
+def _with_one_loss(evidence: Evidence, fits: tuple[FitFact, ...]) -> tuple[FitFact, ...]:
+    """Choose the last trainings in a row with the same loss function, if possible with several epochs."""
+    groups: list[list[FitFact]] = []
+    last = None
+    for fit in fits:
+        loss = _loss_of(evidence, fit)
+        if groups and (loss is None or last in {None, loss}):
+            groups[-1].append(fit)
+        else:
+            groups.append([fit])
+        last = loss or last
+    several = [group for group in groups if len(series(group, "loss")) > 1]
+    return tuple((several or groups)[-1])
+
+
+def _computes_own_loss(evidence: Evidence, fit: FitFact) -> bool:
+    """Whether a `fit` had a compiled model without a loss, so that code of the student's computed it."""
+    compiled = evidence.compile_of(fit)
+    return fit.kind == "fit" and compiled is not None and compiled.loss is None
+
+
+def _loss_of(evidence: Evidence, fit: FitFact) -> tuple[str, str] | None:
+    """Identify the loss function of a training by its name and label smoothing; None if it is unknown."""
+    compiled = evidence.compile_of(fit)
+    loss = fit.loss or (compiled.loss if compiled is not None else None)
+    return None if loss is None else (canonical_loss(loss.name), str(loss.config.get("label_smoothing") or 0))
 
 
 def _epochs_of(fit: FitFact) -> float | None:
@@ -289,8 +322,11 @@ def _trained_on(rows: dict[str, int], dataset: str) -> Message:
     return say("it was trained on {images} of {dataset:dataset}", images=images, dataset=dataset)
 
 
-def _loss(fits: tuple[FitFact, ...]) -> Condition:
+def _loss(fits: tuple[FitFact, ...], *, own: bool) -> Condition:
     losses = series(fits, "loss")
+    if own and not any(losses):
+        # Keras 3 reports its own mean, which stays 0, instead of the loss that a `train_step` returns.
+        losses = ()
     numbers = finite(losses)
     cut = bool(cut_trainings(fits))
     if len(losses) == len(numbers) and len(numbers) > 1:

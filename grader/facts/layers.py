@@ -151,6 +151,8 @@ _PASS_THROUGH = (
     | _over_dimensions("AveragePooling", "GlobalAveragePooling", "GlobalMaxPooling")
     | {"Flatten", "Reshape", "Identity", "InputLayer", "Permute", "ActivityRegularization"}
 )
+_BETWEEN = _NORMALISATIONS | _PASS_THROUGH | _POOLINGS | _over_dimensions("ZeroPadding", "Cropping")
+"""Layers that may come between a layer and its activation."""
 _LAYERED_CLASSES = frozenset({"Sequential", "Functional", "Model"})
 _OUTPUT_ACTIVATIONS = frozenset({"sigmoid", "softmax"})
 """Activations that are usual only in a model's last layer, so that the order of the layers need not be known."""
@@ -298,6 +300,11 @@ class Network:
         """
         return id(layer) in self._called
 
+    @property
+    def has_known_order(self) -> bool:
+        """Whether no `call` of the student's decides in which order the layers are applied."""
+        return not self._called
+
     def next(self, position: int) -> tuple[LayerFact, ...]:
         """List the layers that take the output of the layer at a position."""
         if self._children is None:
@@ -334,7 +341,8 @@ class Network:
     def activation(self, position: int) -> str | None:
         """Find the activation of a layer's output: its own activation, or the next activation layer's.
 
-        A normalization between the two is skipped (convolution, batch normalization, activation).
+        Layers between the two that only normalize, pool, drop or reorder numbers are skipped (convolution, batch
+        normalization, pooling, activation).
 
         Returns:
             The activation's name; None if the layer has no such setting, or if code of the student's may apply one.
@@ -348,7 +356,7 @@ class Network:
                 return activation
             if is_unreadable(layer) or self.is_called_by_student(layer):
                 return None
-            if layer.cls not in _NORMALISATIONS:
+            if layer.cls not in _BETWEEN and not keeps_range(layer):
                 break
         return None if self.is_called_by_student(self.layers[position]) else own
 

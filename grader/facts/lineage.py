@@ -1,4 +1,4 @@
-"""Find models that continue another model: loaded from its file, cloned, or with its weights."""
+"""Find models that continue another model: loaded from its file, cloned, with its weights, or made of its layers."""
 
 from bisect import bisect_left
 from collections.abc import Collection
@@ -82,11 +82,16 @@ class Lineage:
         for save in evidence.saves:
             if save.action in TAKES_WEIGHTS and save.model is not None:
                 self._taken.setdefault(save.model, []).append(save)
+        self._sharing: dict[str, set[str]] = {}
+        for model in evidence.models:
+            for other in model.shares_layers_with:
+                self._sharing.setdefault(model.id, set()).add(other)
+                self._sharing.setdefault(other, set()).add(model.id)
         self._writers = Writers(evidence)
         self._before: dict[str, str | None] = {}
 
     def predecessors(self, model_id: str, among: Collection[str]) -> tuple[str, ...]:
-        """Find the earlier stages of a model: it was loaded from their files and trained further.
+        """Find the earlier stages of a model: it was loaded from their files, or made of their layers, and trained on.
 
         Args:
             model_id: The model.
@@ -136,19 +141,32 @@ class Lineage:
         return self._before[model_id]
 
     def _find_continued(self, model_id: str) -> str | None:
-        """Find the model that this one was loaded from and continued, if it was not trained in between."""
+        """Find the model that this one was loaded from or made of, and continued, if it was not trained in between."""
         fits = self._fits.get(model_id)
         if not fits:
             return None
         load = next((s for s in reversed(self._taken.get(model_id, ())) if s.event < fits[0].event), None)
-        writer = self._writers.of(load) if load is not None and load.action != "set_weights" else None
-        if load is None or writer is None or writer.model is None:
+        if load is None:
+            return self._made_of(model_id, fits[0])
+        writer = self._writers.of(load) if load.action != "set_weights" else None
+        if writer is None or writer.model is None:
             return None
         past = self._fits.get(writer.model)
         # A checkpoint is written during a training. A source that was trained after the load is a separate model.
         if not past or past[0].event > writer.event or past[-1].event > load.event:
             return None
         return writer.model if _goes_on(past[-1], fits[0], load) else None
+
+    def _made_of(self, model_id: str, first: FitFact) -> str | None:
+        """Find the model whose layers with weights are exactly those of this one, and that was trained before it."""
+        last = max(
+            (self._fits[other][-1] for other in self._sharing.get(model_id, ()) if other in self._fits),
+            key=lambda fit: fit.event,
+            default=None,
+        )
+        if last is None or last.event > first.event or not first.digests_before:
+            return None
+        return last.model if first.digests_before == last.digests_after else None
 
 
 def predecessors(evidence: Evidence, model_id: str, among: Collection[str]) -> tuple[str, ...]:

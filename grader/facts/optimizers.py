@@ -1,9 +1,12 @@
-"""Facts about optimizers that checks and mutations need."""
+"""Facts about optimizers that checks, drafts and mutations need."""
 
-__all__ = ["ADAPTIVE", "CLIPPING"]
+__all__ = ["ADAPTIVE", "CLIPPING", "SCHEDULES"]
 
 ADAPTIVE = frozenset({"adam", "adamw", "nadam", "adamax", "rmsprop", "adagrad", "adadelta", "ftrl", "lion"})
 """Optimizers that adapt the step size of each weight, in lower-case letters."""
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 """Settings of an optimizer that clip gradients."""
+
+SCHEDULES = ("ReduceLROnPlateau", "LearningRateScheduler")
+"""Callbacks of Keras that change the learning rate, only before or after an epoch."""

@@ -448,3 +448,12 @@ def test_without_an_answer_to_new_images_a_person_judges_points_that_would_be_ea
     assert judge(9_600, UNSEEN).status == "failed"
     assert judge(9_910).status == "passed"
     assert "held_back" not in judge(9_910, held_back=NEW).measured
+
+
+def test_a_training_whose_labels_were_not_seen_waits_for_a_person() -> None:
+    case = a_case(an_evidence(fits=(a_fit(y=None),), accuracies=()))
+    finding = accuracy(case, FULL)
+    assert finding.status == "pending"
+    assert "the grader could not see which class each label of its training stands for" in ids(finding.message)
+    other = a_model(output_shape=(7,))
+    assert accuracy(a_case(an_evidence(models=(other,), fits=(a_fit(y=None),), accuracies=())), FULL).status == "failed"

@@ -54,3 +54,13 @@ def test_a_place_in_a_call_of_the_students_is_unknown() -> None:
     assert finding.measured["places"] == ["unknown"]
     assert judge("batch_norm", net(block, OUT)).status == "passed"
     assert judge("batch_norm", net(block, OUT), at_least=2).status == "failed"
+
+
+@pytest.mark.parametrize("code", [layer("Lambda"), layer("Layer", custom="Swish"), operation("Relu", cls="TFOpLambda")])
+def test_a_function_of_the_students_next_to_it_may_be_an_activation(code: LayerFact) -> None:
+    known = code.operation is not None
+    behind = judge("batch_norm", net(dense(9), NORM, code, OUT), place="before_activation")
+    assert behind.status == ("passed" if known else "pending")
+    before = judge("batch_norm", net(dense(9), code, NORM, OUT), place="after_activation")
+    assert before.status == ("passed" if known else "pending")
+    assert judge("batch_norm", net(dense(9), activation("elu"), NORM, code, OUT), place="linear").status == "failed"

@@ -5,10 +5,10 @@ from typing import Any, Literal
 import pytest
 
 from grader.facts.language import english
-from grader.schema.evidence import Evidence, SaveFact
+from grader.schema.evidence import EvaluateFact, Evidence, SaveFact
 from grader.schema.grade import RoleMatch
 from grader.schema.message import Message, say, say_count
-from tests.support.factories import HISTORY, a_fit, a_model, an_accuracy, an_evidence, dense
+from tests.support.factories import HISTORY, a_fit, a_model, an_accuracy, an_array, an_evidence, dense, rows
 from tests.support.judging import judge
 from tests.support.says import says
 
@@ -85,3 +85,30 @@ def test_a_model_with_weights_from_elsewhere_waits_for_a_person(action: Literal[
     taken = tuple(SaveFact(event=3, cell=2, action=action, model=model.id) for model in MODELS)
     evidence = an_evidence(models=MODELS, accuracies=(), fits=(a_fit(history=HISTORY),), saves=taken)
     assert judge("beats", evidence, BOTH, model="cnn", than="mlp").status == "pending"
+
+
+def with_result(model: str, accuracy: float, **counts: Any) -> EvaluateFact:
+    images = an_array(sum(v for v in counts.values() if isinstance(v, int)), of=rows(**counts))
+    return EvaluateFact(event=20, cell=7, model=model, x=images, results={"accuracy": accuracy})
+
+
+@pytest.mark.parametrize(
+    "counts", [{"test": 10}, {"train": 5_000, "test": 10_000}, {"test": 10_000, "dataset": "cifar10"}]
+)
+def test_a_result_on_other_images_than_the_other_models_does_not_count(counts: dict[str, Any]) -> None:
+    verified = (an_accuracy(9_000), an_accuracy(9_500, model="m2"))
+    evidence = rivals({}, {}, accuracies=verified, evaluations=(with_result("m1", 1.0, **counts),))
+    finding = judge("beats", evidence, BOTH, model="cnn", than="mlp")
+    assert (finding.status, finding.measured["ours"]) == ("failed", 0.9)
+
+
+def test_without_common_test_images_the_validation_images_are_compared() -> None:
+    evidence = rivals({}, {}, evaluations=(with_result("m1", 0.9, test=100), with_result("m2", 0.95, test=10_000)))
+    finding = judge("beats", evidence, BOTH, model="cnn", than="mlp")
+    assert (finding.status, finding.measured["side"]) == ("passed", "validation")
+
+
+def test_results_on_as_many_test_images_are_compared() -> None:
+    results = (with_result("m1", 0.9, test=100), with_result("m1", 0.8, test=10_000), with_result("m2", 0.95, test=100))
+    finding = judge("beats", rivals({}, {}, evaluations=results), BOTH, model="cnn", than="mlp")
+    assert (finding.status, finding.measured["side"], finding.measured["ours"]) == ("failed", "tested", 0.9)

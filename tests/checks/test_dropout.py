@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from grader.schema.evidence import LayerFact
-from tests.support.factories import dense, dropout, layer, operation
+from tests.support.factories import a_model, an_evidence, dense, dropout, layer, operation
 from tests.support.judging import judge, net
 from tests.support.says import ids, says
 
@@ -59,3 +59,34 @@ def test_a_model_without_dropout_fails() -> None:
 def test_the_message_names_each_layer_with_its_rate() -> None:
     finding = judge("dropout", net(dense(9, "relu"), dropout(0.4, name="drop"), OUT))
     assert says(finding.message, "{layer:code} (rate {rate:number})", layer="drop", rate=0.4)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (dense(9, "relu"), OUT, dropout()),
+        (dropout(), dense(9, "relu"), OUT),
+        (SELU, dropout(), OUT),
+        (dense(9), ALPHA, OUT),
+    ],
+)
+def test_the_order_of_layers_in_a_call_of_the_students_is_left_to_a_person(layers: tuple[LayerFact, ...]) -> None:
+    evidence = an_evidence(models=(a_model(*layers, cls="Net"),))
+    finding = judge("dropout", evidence)
+    assert finding.status == "pending"
+    assert "{layer} may count: {faults}." in ids(finding.message)
+    assert judge("dropout", evidence, at_least=2).status == "failed"
+    assert judge("dropout", evidence, rate={"at_least": 0.9}).status == "failed"
+
+
+def test_dropout_between_layers_in_a_call_of_the_students_passes() -> None:
+    evidence = an_evidence(models=(a_model(dense(9, "relu"), dropout(), OUT, cls="Net"),))
+    assert judge("dropout", evidence).status == "passed"
+
+
+@pytest.mark.parametrize("code", [layer("Lambda"), layer("Layer", custom="Selu")])
+def test_alpha_dropout_behind_a_function_of_the_students_is_left_to_a_person(code: LayerFact) -> None:
+    finding = judge("dropout", net(dense(9), code, ALPHA, OUT), kind="alpha")
+    assert finding.status == "pending"
+    assert "the grader could not see which activation comes before it" in ids(finding.message)
+    assert judge("dropout", net(dense(9), code, dropout(), OUT)).status == "passed"

@@ -184,6 +184,15 @@ def test_an_operation_is_never_a_layer() -> None:
         assert judge(*layers, layer=kind, at_least=0, at_most=0).status == "passed"
 
 
+@pytest.mark.parametrize("cls", ["MaxPooling2D", "AveragePooling2D", "Dropout", "SpatialDropout2D", "ZeroPadding2D"])
+def test_an_activation_layer_after_pooling_or_dropout_is_the_activation_of_the_layer(cls: str) -> None:
+    layers = (conv(activation="linear"), layer("BatchNormalization"), layer(cls), layer("ReLU"), dense(10))
+    assert judge(*layers, layer="Conv2D", activation="relu").status == "passed"
+    assert judge(*layers, layer="Conv2D", activation="tanh").status == "failed"
+    other = (conv(activation="linear"), layer(cls), layer("Add"), layer("ReLU"), dense(10))
+    assert judge(*other, layer="Conv2D", activation="relu").status == "failed"
+
+
 def test_an_operation_after_a_layer_is_its_activation() -> None:
     assert judge(conv(activation="linear"), operation("Relu"), layer="Conv2D", activation="relu").status == "passed"
     assert judge(conv(activation="linear"), operation("Exp"), layer="Conv2D", activation="relu").status == "failed"

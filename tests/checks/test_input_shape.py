@@ -1,5 +1,7 @@
 """The check `input_shape`."""
 
+from typing import Any
+
 import pytest
 
 from grader.checks.input_shape import InputShapeParams, input_shape
@@ -7,7 +9,19 @@ from grader.facts.language import english
 from grader.schema.base import Assurance
 from grader.schema.grade import RoleMatch
 from grader.schema.message import say
-from tests.support.factories import a_case, a_cell, a_fit, a_model, a_run, an_error, an_evidence, dense, good_cnn, layer
+from tests.support.factories import (
+    a_case,
+    a_cell,
+    a_fit,
+    a_model,
+    a_run,
+    an_array,
+    an_error,
+    an_evidence,
+    dense,
+    good_cnn,
+    layer,
+)
 from tests.support.says import ids, says
 
 MNIST = InputShapeParams(shape=(28, 28, 1))
@@ -33,6 +47,23 @@ def test_flattened_images_are_recognized() -> None:
 def test_null_accepts_any_size() -> None:
     assert input_shape(a_case(), InputShapeParams(shape=(None, None, 1))).status == "passed"
     assert input_shape(a_case(), InputShapeParams(shape=(None, None, 3))).status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("images", "status"),
+    [
+        ({"shape": (100, 28, 28, 1)}, "passed"),
+        ({"shape": (100, 32, 32, 1)}, "failed"),
+        ({"shape": (None, None, None, 1)}, "pending"),
+        ({"shape": (100, 28, 28, 1), "mapped": True}, "pending"),
+        ({"shape": (100, 784)}, "pending"),
+    ],
+)
+def test_for_a_model_that_takes_any_size_the_size_of_its_images_counts(images: dict[str, Any], status: str) -> None:
+    model = a_model(input_shape=(None, None, 1))
+    evidence = an_evidence(models=(model,), fits=(a_fit(x=an_array(**images)),))
+    assert input_shape(a_case(evidence), MNIST).status == status
+    assert input_shape(a_case(evidence), InputShapeParams(shape=(28, 28, 3))).status == "failed"
 
 
 def test_a_missing_channel_axis_is_not_the_shape() -> None:

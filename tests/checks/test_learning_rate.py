@@ -12,7 +12,7 @@ from grader.checks.learning_rate import shape_of
 from grader.facts.language import english
 from grader.schema.evidence import Evidence
 from grader.schema.message import Message, say
-from tests.support.factories import a_fit
+from tests.support.factories import a_fit, callback
 from tests.support.judging import fails, fitted, judge, lacks_its_model, passes, waits
 from tests.support.says import says
 
@@ -95,6 +95,50 @@ def test_a_training_that_the_budget_cut_off_waits_for_a_person() -> None:
         "{course}, until the grader's time budget ended the training after {count:number} epoch",
         count=4,
     )
+
+
+SCHEDULED = (callback("LearningRateScheduler"),)
+CUT: dict[str, Any] = {"status": "stopped_by_budget", "epochs_asked": 30, "epochs_done": 3}
+
+
+@pytest.mark.parametrize(
+    ("rates", "params"),
+    [
+        ((0.1, 0.1, 0.1), {"shape": "decays"}),
+        ((0.1, 0.1, 0.1), {"shape": "constant"}),
+        ((0.1, 1.0, 0.8), {"shape": "one_cycle"}),
+        ((0.1, 0.09, 0.08), {"shape": "decays", "lowest": {"at_most": 0.01}}),
+        ((0.1, 0.2, 0.3), {"highest": {"at_least": 0.9}}),
+    ],
+)
+def test_a_course_that_the_budget_cut_off_before_it_could_change_waits_for_a_person(
+    rates: tuple[float, ...], params: dict[str, Any]
+) -> None:
+    waits(judge("learning_rate", fitted(learning_rates=rates, callbacks=SCHEDULED, **CUT), **params))
+    uncut = judge("learning_rate", fitted(learning_rates=rates, callbacks=SCHEDULED), **params)
+    assert uncut.status == ("passed" if params == {"shape": "constant"} else "failed")
+
+
+@pytest.mark.parametrize(
+    ("rates", "params"),
+    [
+        ((0.1, 0.05, 0.01), {"shape": "rises"}),
+        ((0.1, 0.2, 0.3), {"highest": {"at_most": 0.2}}),
+        ((0.1, 0.01, 0.001), {"lowest": {"at_least": 0.01}}),
+        ((0.1, 0.1, 0.1), {"shape": "decays", "first": {"at_most": 0.01}}),
+    ],
+)
+def test_a_fault_that_more_epochs_could_not_undo_fails_in_a_training_that_the_budget_cut_off(
+    rates: tuple[float, ...], params: dict[str, Any]
+) -> None:
+    evidence = fitted(learning_rates=rates, callbacks=SCHEDULED, **CUT)
+    assert judge("learning_rate", evidence, **params).status == "failed"
+
+
+def test_a_rate_that_nothing_can_change_is_judged_although_the_budget_cut_the_training_off() -> None:
+    evidence = fitted(learning_rates=(0.1, 0.1, 0.1), callbacks=(callback("EarlyStopping"),), **CUT)
+    assert judge("learning_rate", evidence, shape="decays").status == "failed"
+    assert judge("learning_rate", evidence, shape="constant").status == "passed"
 
 
 def test_a_missing_model_fails() -> None:

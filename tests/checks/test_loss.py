@@ -8,7 +8,7 @@ from grader.checks.loss import LossParams, loss
 from grader.facts.language import english
 from grader.schema.evidence import Evidence, LossFact
 from grader.schema.message import Message, say
-from tests.support.factories import a_compile, a_model, an_evidence, dense, operation
+from tests.support.factories import a_compile, a_fit, a_model, an_evidence, dense, operation
 from tests.support.judging import SOFTMAX, a_loop, fails, judge, lacks_its_model, passes, waits
 from tests.support.says import ids, says
 
@@ -117,3 +117,9 @@ def test_the_loss_a_loop_called_is_judged_against_the_output() -> None:
 
 def test_a_loss_that_was_not_seen_waits_for_a_person() -> None:
     assert loss(a_loop(loss=None), LossParams(from_logits=True)).status == "pending"
+
+
+def test_a_loss_that_code_of_the_students_computes_in_a_fit_waits_for_a_person() -> None:
+    waits(judge("loss", an_evidence(compiles=(a_compile(None),))))
+    unused = an_evidence(compiles=(a_compile(None), a_compile(None, event=8)), fits=(a_fit(compiled=99),))
+    fails(judge("loss", unused), "no loss was given")

@@ -18,14 +18,18 @@ def raw(*first: LayerFact) -> Evidence:
     )
 
 
+def rescaling(scale: Any = 1 / 255, offset: float = 0.0) -> LayerFact:
+    return layer("Rescaling", config={"scale": scale, "offset": offset})
+
+
 GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
     (an_evidence(), {"to": "unit"}),
     (fitted(x=an_array(low=-0.5, high=0.5)), {"to": "centred"}),
     (fitted(x=an_array(low=-2.0, high=2.1, mean=0.01, std=0.98)), {"to": "standardised"}),
-    (
-        an_evidence(models=(a_model(layer("Rescaling"), dense(10)),), fits=(a_fit(x=an_array(high=255.0)),)),
-        {"to": "unit"},
-    ),
+    (raw(rescaling()), {"to": "unit"}),
+    (raw(rescaling(1 / 127.5, -1.0)), {"to": "symmetric"}),
+    (raw(rescaling(), layer("BatchNormalization")), {"to": "standardised"}),
+    (an_evidence(models=(a_model(rescaling(), dense(10)),), fits=(a_fit(x=an_array(low=None)),)), {"to": "unit"}),
     (raw(operation("TrueDivide", None, 255.0)), {"to": "unit"}),
     (raw(operation("math.truediv", None, 255.0, cls="TFOpLambda")), {"to": "unit"}),
     (raw(operation("Multiply", 1 / 255, None), operation("Subtract", 1.0, None)), {"to": "unit"}),
@@ -42,7 +46,7 @@ RANGE = "{low:number} to {high:number}"
 NUMBERS = "numbers from {low:number} to {high:number} (mean {mean:number}, standard deviation {std:number})"
 
 
-SCALED = "{subject}, which its operation {operations:code} scales to {low:number} to {high:number}"
+SCALED = "{subject}, which {operations:code} in the model scales to {low:number} to {high:number}"
 
 
 BAD: tuple[tuple[Evidence, dict[str, Any], str, dict[str, Any]], ...] = (
@@ -62,6 +66,8 @@ BAD: tuple[tuple[Evidence, dict[str, Any], str, dict[str, Any]], ...] = (
         SCALED,
         {"low": 0.0, "high": 1 / 255},
     ),
+    (an_evidence(models=(a_model(rescaling(), dense(10)),)), {}, SCALED, {"low": 0.0, "high": 1 / 255}),
+    (raw(rescaling()), {"to": "standardised"}, SCALED, {"low": 0.0, "high": 1.0}),
     (
         raw(operation("TrueDivide", None, 255.0)),
         {"by_layer": False},
@@ -105,6 +111,7 @@ def test_a_role_that_no_network_fills_is_said() -> None:
         operation("Relu"),
         layer("Lambda"),
         layer("Layer", custom="Scaled"),
+        rescaling([1 / 255, 1 / 128, 1 / 255]),
     ],
 )
 def test_images_that_something_unknown_may_bring_into_range_wait_for_a_person(first: LayerFact) -> None:
@@ -112,3 +119,11 @@ def test_images_that_something_unknown_may_bring_into_range_wait_for_a_person(fi
     assert finding.status == "pending"
     assert says(finding.message, "their range after {layer:code}", layer=first.name)
     assert judge("normalised", raw(first), by_layer=False).status == "failed"
+
+
+def test_raw_images_that_a_call_of_the_students_may_scale_wait_for_a_person() -> None:
+    model, x = a_model(dense(64, "relu", name="hidden"), dense(10), cls="Net"), an_array(high=255.0)
+    finding = judge("normalised", an_evidence(models=(model,), fits=(a_fit(x=x),)))
+    assert finding.status == "pending"
+    assert says(finding.message, "their range in the notebook's own `call`")
+    passes(judge("normalised", an_evidence(models=(model,))))

@@ -6,7 +6,7 @@ import pytest
 
 from grader.checks.optimizer import OptimizerParams, optimizer
 from grader.schema.evidence import Evidence, OptimizerFact
-from tests.support.factories import a_compile, an_evidence
+from tests.support.factories import a_compile, a_fit, an_evidence, callback
 from tests.support.judging import A_LOOP, a_loop, fails, fitted, judge, lacks_its_model, passes, waits
 
 
@@ -97,3 +97,28 @@ def test_an_unknown_rate_waits_for_a_person() -> None:
     waits(judge("optimizer", compiled("Adam", None), learning_rate=rate))
     other = judge("optimizer", compiled("SGD", None), cls="Adam", learning_rate=rate)
     fails(other, "the optimizer must be {optimizers:or}")
+
+
+def test_a_rate_that_was_set_between_compile_and_fit_is_the_rate_of_the_training() -> None:
+    set_later = an_evidence(fits=(a_fit(), a_fit(event=9, learning_rates=(1e-5, 1e-5))))
+    passes(judge("optimizer", set_later, learning_rate={"at_most": 1e-4}, trainings="last"))
+    fails(
+        judge("optimizer", set_later, learning_rate={"at_least": 1e-3}, trainings="last"),
+        "a learning rate of {rate:number}",
+        rate=1e-5,
+    )
+    passes(judge("optimizer", set_later, learning_rate={"at_least": 1e-3}, trainings="first"))
+
+
+@pytest.mark.parametrize("cls", ["LearningRateScheduler", "ReduceLROnPlateau"])
+def test_the_rate_of_the_first_epoch_counts_if_a_callback_changes_it_between_epochs(cls: str) -> None:
+    evidence = fitted(learning_rates=(1e-4, 1e-5), callbacks=(callback(cls),))
+    passes(judge("optimizer", evidence, learning_rate={"at_least": 1e-4, "at_most": 1e-4}))
+
+
+def test_the_compiled_rate_counts_if_a_callback_changes_it_in_each_step() -> None:
+    low = {"at_most": 1e-4}
+    own = fitted(learning_rates=(1e-4, 1e-5), callbacks=(callback("Callback"),))
+    assert judge("optimizer", own, learning_rate=low).status == "failed"
+    stepwise = fitted(learning_rates=(1e-4, 1e-4), step_rates=(1e-5, 1e-4), callbacks=(callback("Callback"),))
+    assert judge("optimizer", stepwise, learning_rate=low).status == "failed"

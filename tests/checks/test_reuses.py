@@ -3,6 +3,7 @@
 from typing import Any
 
 from grader.checks.reuses import ReusesParams, reuses
+from grader.facts.language import english
 from grader.schema.evidence import Evidence, SaveFact
 from grader.schema.grade import Finding
 from tests.support.factories import a_fit
@@ -52,6 +53,18 @@ def test_a_layer_with_fresh_weights_between_is_named() -> None:
     assert (finding.status, finding.measured["reused"]) == ("failed", ["low"])
     assert "{layers} started from new weights." in ids(finding.message)
     assert says(finding.message, "{layer:code}", layer="middle")
+
+
+def test_a_new_layer_may_be_the_last_one_in_a_call_of_the_students() -> None:
+    found = changed(head={"digests_before": {"low": "new", "middle": "a-middle", "high": "a-old"}})
+    assert reuse(found).status == "failed"
+    written = [m.model_copy(update={"cls": "Net"}) if m.name == "model_b_on_a" else m for m in found.models]
+    finding = reuse(found.model_copy(update={"models": tuple(written)}))
+    assert finding.status == "pending"
+    assert "A person must judge it." in english(finding.message)
+    few = {"low": "new", "middle": "newer", "high": "a-old"}
+    worse = changed(head={"digests_before": few}).model_copy(update={"models": tuple(written)})
+    assert reuse(worse).status == "failed"
 
 
 def test_a_layer_that_no_training_changes_is_not_expected_to_be_reused() -> None:

@@ -95,3 +95,12 @@ def test_an_unclear_role_that_makes_no_difference_costs_nothing() -> None:
         RowsParams.model_validate({"model": "scratch", "task": "b", "exactly": 200, "apart_from": "first"}),
     )
     assert finding.status == "passed"
+
+
+def test_the_validation_of_a_custom_loop_waits_for_a_person() -> None:
+    loop = a_training(kind="custom_loop", validation="none", val_x=None, overlap=None)
+    finding = look(loop, validated=True)
+    assert finding.status == "pending"
+    unseen = "the grader could not see the validation data of the custom loop in {cell:cell}"
+    assert says(finding.message, unseen, cell=3)
+    assert look(a_training(validation="none", val_x=None, overlap=None), validated=True).status == "failed"

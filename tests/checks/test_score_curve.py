@@ -206,3 +206,9 @@ def test_a_model_that_the_grader_could_not_use_waits_for_a_person(keys: dict[str
     assert score_curve(a_case(an_evidence(models=(a_model(**known),), accuracies=())), PARAMS).status == "pending"
     other = a_model(**(known | {"output_shape": (3,)}))
     assert score_curve(a_case(an_evidence(models=(other,), accuracies=())), PARAMS).status == "failed"
+
+
+def test_a_training_whose_labels_were_not_seen_waits_for_a_person() -> None:
+    finding = score_curve(a_case(an_evidence(fits=(a_fit(y=None),), accuracies=())), PARAMS)
+    assert finding.status == "pending"
+    assert "the grader could not see which class each label of its training stands for" in ids(finding.message)

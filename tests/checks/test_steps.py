@@ -151,6 +151,20 @@ def test_a_training_whose_end_was_not_seen_is_not_judged_frozen() -> None:
     assert "the grader could not see how the training in {cell:cell} changed the weights" in ids(finding.message)
 
 
+def test_the_last_layer_in_a_call_of_the_students_may_be_any_layer() -> None:
+    head_first = {"trainable": {"low": True, "middle": False, "high": False}}
+    moved = {"digests_after": {"low": "b-low", "middle": "a-middle", "high": "new"}}
+    found = changed(head=head_first | moved)
+    assert held(walk(found))[0] is False
+    written = [m.model_copy(update={"cls": "Net"}) if m.name == "model_b_on_a" else m for m in found.models]
+    finding = walk(found.model_copy(update={"models": tuple(written)}))
+    assert finding.status == "pending"
+    assert held(finding)[0] is None
+    assert "the grader could not see which layer is the last one in a `call` of the notebook" in ids(finding.message)
+    named = walk(found.model_copy(update={"models": tuple(written)}), order=[{"freeze": ["low"]}, "compile", "fit"])
+    assert held(named)[0] is False
+
+
 @pytest.mark.parametrize("order", [[], ["fit", "compile"], [{"freeze": "any", "unfreeze": "any"}, "fit"], ["train"]])
 def test_steps_that_cannot_be_judged_are_refused(order: list[Any]) -> None:
     with pytest.raises(ValidationError):

@@ -7,7 +7,7 @@ import pytest
 from grader.checks.trained import TrainedParams, trained
 from grader.schema.evidence import CallFact, CopiesFact, EvaluateFact, FitFact, SaveFact
 from grader.schema.grade import Finding, RoleMatch
-from tests.support.factories import a_case, a_fit, a_model, an_array, an_evidence, layer, rows
+from tests.support.factories import a_case, a_compile, a_fit, a_model, an_array, an_evidence, layer, rows
 from tests.support.says import ids, says
 
 EPOCHS = "{count:number} epoch"
@@ -348,3 +348,28 @@ def test_a_fit_that_raised_an_error_is_named() -> None:
     assert finding.status == "failed"
     raised = "{never}: {call:code} in {cell:cell} raised {error:code}."
     assert says(finding.message, raised, call="fit", error="ValueError")
+
+
+def test_losses_of_different_loss_functions_are_not_compared() -> None:
+    compiles = (a_compile("mean_squared_error"), a_compile("SparseCategoricalCrossentropy", event=8))
+
+    def status(first: tuple[float, ...], second: tuple[float, ...], *, compiled: int) -> str:
+        fits = (a_fit(history={"loss": first}), a_fit(event=9, compiled=compiled, history={"loss": second}))
+        return trained(a_case(an_evidence(compiles=compiles, fits=fits)), TrainedParams(loss_falls=True)).status
+
+    assert status((0.09, 0.05), (0.6, 0.3), compiled=8) == "passed"
+    assert status((0.09, 0.05), (0.6,), compiled=8) == "passed"
+    assert status((2.3, 2.2), (0.3, 0.6), compiled=8) == "failed"
+    assert status((0.09, 0.05), (0.6, 0.3), compiled=5) == "failed"
+    assert status((0.6, 0.5), (0.4, 0.4), compiled=99) == "passed"
+
+
+def test_a_loss_of_a_train_step_that_keras_reports_as_0_waits_for_a_person() -> None:
+    def status(loss: str | None, losses: tuple[float, ...]) -> str:
+        evidence = an_evidence(compiles=(a_compile(loss),), fits=(a_fit(history={"loss": losses}),))
+        return trained(a_case(evidence), TrainedParams(loss_falls=True)).status
+
+    assert status(None, (0.0, 0.0)) == "pending"
+    assert status(None, (0.5, 0.4)) == "passed"
+    assert status(None, (0.4, 0.5)) == "failed"
+    assert status("categorical_crossentropy", (0.0, 0.0)) == "failed"

@@ -69,6 +69,30 @@ def test_what_only_looks_like_it_is_a_work_of_its_own(fits: Any, saves: Any) -> 
     assert predecessors(made(*fits, saves=saves), "m2", ALL) == ()
 
 
+def rewrapped(*fits: Any) -> Evidence:
+    models = (a_model(model_id="m1"), a_model(model_id="m2", shares_layers_with=("m1",)), a_model(model_id="m3"))
+    return made(*fits, saves=()).model_copy(update={"models": models})
+
+
+def test_a_new_model_of_the_same_layers_continues_the_model_that_was_trained_before() -> None:
+    assert predecessors(rewrapped(), "m2", ALL) == ("m1",)
+    assert predecessors(rewrapped(), "m1", ALL) == ()
+
+
+@pytest.mark.parametrize(
+    "fits",
+    [
+        pytest.param((FITS[0], stage(8, "m2", "7", "8")), id="new weights"),
+        pytest.param((FITS[0], a_fit(event=8, model="m2", digests_before={"a": "1", "b": "3"})), id="a new layer"),
+        pytest.param((*FITS, stage(9, "m1", "2", "3")), id="the other one went on too"),
+        pytest.param((FITS[0], stage(8, "m3", "1", "2")), id="no common layer"),
+        pytest.param((a_fit(event=2, model="m1"), a_fit(event=8, model="m2")), id="unknown weights"),
+    ],
+)
+def test_a_model_with_other_layers_or_weights_is_a_work_of_its_own(fits: Any) -> None:
+    assert predecessors(rewrapped(*fits), "m2", ALL) == predecessors(rewrapped(*fits), "m3", ALL) == ()
+
+
 def test_the_past_of_a_network_becomes_its_own() -> None:
     evidence = made()
     past = with_past(evidence, "m2", ALL)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from grader.facts.keras_names import canonical_loss
 from grader.facts.layers import own_activation
 from grader.facts.metrics import epochs_trained
-from grader.facts.optimizers import ADAPTIVE, CLIPPING
+from grader.facts.optimizers import ADAPTIVE, CLIPPING, SCHEDULES
 from grader.facts.recognition import known_rows
 from grader.grading.drafting.base import Proposal, Solution, Subject, Way, any_of, name_cell, one, upper
 from grader.grading.drafting.numbers import below
@@ -17,7 +17,6 @@ __all__ = ["propose"]
 _CLASSIFIES = ("sparse_categorical_crossentropy", "categorical_crossentropy")
 _FEW_ROWS = 1_000
 """Most training images of a task whose number is taken as required."""
-_SCHEDULES = ("ReduceLROnPlateau", "LearningRateScheduler")
 _AROUND_ZERO = 0.15
 """Largest mean of standardized images."""
 _ENOUGH_STEPS = 0.1
@@ -308,7 +307,7 @@ def _learning_rate(solution: Solution) -> Iterator[Proposal]:
     for subject in solution.subjects:
         for fit in subject.fits:
             rates = [rate for rate in (fit.step_rates or fit.learning_rates) if rate == rate]  # noqa: PLR0124 - not NaN
-            classes = [callback.cls for callback in fit.callbacks if callback.cls in _SCHEDULES]
+            classes = [callback.cls for callback in fit.callbacks if callback.cls in SCHEDULES]
             if not classes and (len(rates) < 2 or min(rates) == max(rates)):  # noqa: PLR2004 - a change needs two values
                 continue
             yield _schedule(subject, fit, tuple(classes))
@@ -318,7 +317,7 @@ def _learning_rate(solution: Solution) -> Iterator[Proposal]:
 def _schedule(subject: Subject, fit: FitFact, classes: tuple[str, ...]) -> Proposal:
     rates = fit.step_rates or fit.learning_rates
     falls = one("learning_rate", shape=["decays", "one_cycle"])
-    by_callback = one("callback", model=subject.role, cls=list(_SCHEDULES))
+    by_callback = one("callback", model=subject.role, cls=list(SCHEDULES))
     ways: tuple[Way, ...] = (one("learning_rate", shape="one_cycle"),)
     if classes:
         ways += (any_of(falls, by_callback),)

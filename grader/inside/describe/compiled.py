@@ -187,7 +187,7 @@ def _loss_function(function: Any) -> LossDescription:
     while isinstance(function, functools.partial):
         keywords = {**function.keywords, **keywords}
         function = function.func
-    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
+    code = getattr(_innermost(function), "__code__", None)
     takes_logits = code is not None and "from_logits" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return LossDescription(
         name=str(getattr(function, "__name__", type(function).__name__)),
@@ -195,6 +195,13 @@ def _loss_function(function: Any) -> LossDescription:
         custom=not is_of_keras(function),
         config=plain(keywords),
     )
+
+
+def _innermost(function: Any) -> Any:
+    """Return the function in its wrappers; in Keras 2, the first training in a graph adds one to Keras's function."""
+    for _ in range(_MAX_WRAPPERS):
+        function = getattr(function, "__wrapped__", function)
+    return function
 
 
 def _snake(name: str) -> str:
