@@ -16,7 +16,7 @@ from make_class import names
 from playwright.sync_api import sync_playwright
 
 from grader.pipeline.publish import row_of
-from grader.report.classpage import render_class_page
+from grader.report.classpage import class_page
 from grader.report.classrow import ClassRow, CriterionCell
 from grader.resources import share
 from grader.store.results import ResultsFolder
@@ -80,7 +80,7 @@ def measure_page(
     """
     rows = list(varied_rows(graded, size))
     pages = {"now": folder / "now.html", "bare": folder / "bare.html"}
-    pages["now"].write_text(render_class_page(rows, title="A class", templates=share("templates")), encoding="utf-8")
+    pages["now"].write_text("".join(class_page(rows, title="A class", templates=share("templates"))), encoding="utf-8")
     pages["bare"].write_text(_bare_table(rows), encoding="utf-8")
     if before is not None:
         pages["before"] = folder / "before.html"
@@ -99,9 +99,13 @@ _RENDER = """
 import pathlib, sys
 checkout, graded, size, file = sys.argv[1:]
 sys.path[:0] = [checkout, f"{checkout}/bench"]
-from browser import render_class_page, share, varied_rows
+from browser import share, varied_rows
+from grader.report import classpage
 rows = list(varied_rows(pathlib.Path(graded), int(size)))
-pathlib.Path(file).write_text(render_class_page(rows, title="A class", templates=share("templates")), encoding="utf-8")
+# An earlier version has a function that returns the whole page.
+make = getattr(classpage, "class_page", None) or classpage.render_class_page
+page = "".join(make(rows, title="A class", templates=share("templates")))
+pathlib.Path(file).write_text(page, encoding="utf-8")
 """
 """Renders the page with the code of another checkout."""
 

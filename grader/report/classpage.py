@@ -24,7 +24,7 @@ from grader.report.templating import Asset, Templates, asset, environment, polic
 from grader.report.text import DASH, ENGLISH, figure, percent, points
 from grader.schema.message import Message, MessageLike, say, say_count
 
-__all__ = ["ClassRow", "CriterionCell", "class_page", "class_row", "render_class_page"]
+__all__ = ["ClassRow", "CriterionCell", "class_page", "class_row"]
 
 _LETTERS: Final[Mapping[str, str]] = {"passed": "p", "partial": "q", "failed": "x", "pending": "w", "skipped": "n"}
 """CSS class names of one letter, since a page of 2,000 rows has tens of thousands of cells."""
@@ -77,13 +77,6 @@ class _ItemLine:
     """Whether the criterion hardly separates strong submissions from weak ones."""
     students: tuple[Student, ...]
     more: int
-
-
-def render_class_page(
-    rows: Sequence[ClassRow], *, title: str, templates: Path | Templates, language: Language = ENGLISH
-) -> str:
-    """Render the page of a class as one text; for the arguments, see `class_page`."""
-    return "".join(class_page(rows, title=title, templates=templates, language=language))
 
 
 def class_page(

@@ -31,7 +31,6 @@ from grader.intake.cell_lines import CellLines
 from grader.pipeline.publish import judge, row_of
 from grader.pytest_plugin.outcomes import Outcome
 from grader.pytest_plugin.texts import missed_text, skip_reason, summary_lines
-from grader.report.classpage import render_class_page
 from grader.report.csvfile import rows_csv
 from grader.report.page import render_report
 from grader.report.plain import plain_report
@@ -46,6 +45,7 @@ from tests.fuzz import seeds
 from tests.fuzz.target import SHARED_FOLDERS, target
 from tests.support.factories import a_run, a_submission
 from tests.support.mailing import NOW
+from tests.support.whole_class_page import whole_class_page
 
 _RUBRICS = ("parameter-golf", "mnist-cnn")
 SHARED_FOLDERS.append(f"{os.path.realpath(DatasetStore().root)}{os.sep}")
@@ -170,7 +170,7 @@ def _show(grade: Grade, evidence: Evidence, rubric: str) -> None:
     page.encode()
     plain_report(grade, say("x"), chosen)
     row = row_of(grade, None)
-    render_class_page([row], title="x", templates=course.templates, language=chosen)
+    whole_class_page([row], title="x", templates=course.templates, language=chosen)
     rows_csv([row])
     junit_xml([grade], chosen)
     list(commands(annotations(grade, CellLines().line, chosen), "work.ipynb"))

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from grader.pipeline.rubrics import find_rubric
-from grader.report.classpage import render_class_page
 from grader.report.page import render_report
 from grader.report.templating import Templates
 from grader.resources import share
 from grader.schema.errors import RubricError
 from tests.report import samples
 from tests.support.command import RUBRIC
+from tests.support.whole_class_page import whole_class_page
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def test_a_course_replaces_the_report_and_keeps_the_other_pages(rubric: Path) ->
     grade = samples.failing_grade()
     report = render_report(grade=grade, evidence=None, reference=None, notebook=None, images={}, templates=templates)
     assert report == f"<p>Our course: {grade.score}</p>"
-    shipped = render_class_page((), title="T", templates=share("templates"))
-    assert render_class_page((), title="T", templates=templates) == shipped
+    shipped = whole_class_page((), title="T", templates=share("templates"))
+    assert whole_class_page((), title="T", templates=templates) == shipped
 
 
 def test_an_own_style_sheet_is_allowed_by_the_pages_policy(rubric: Path) -> None:
     (rubric.parent / "pages" / "report.css").write_text("h1 { color: teal; }", encoding="utf-8")
     templates = Templates(share("templates"), find_rubric(str(rubric)).templates)
-    page = render_class_page((), title="T", templates=templates)
+    page = whole_class_page((), title="T", templates=templates)
     assert "h1 { color: teal; }" in page
     assert page.count("sha256-") >= 1
 

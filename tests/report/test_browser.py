@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from grader.report.classpage import class_row, render_class_page
+from grader.report.classpage import class_row
 from grader.report.page import render_report
 from tests.report import samples
 from tests.support.accessibility import violations
 from tests.support.waiting import until
+from tests.support.whole_class_page import whole_class_page
 
 pytestmark = pytest.mark.chromium
 
@@ -212,7 +213,7 @@ def test_the_dark_theme_is_dark_and_print_is_light(browser: Any, rich_page: str,
 def class_page(templates: Path) -> str:
     """The page of three submissions."""
     grades = (samples.several_grade(), samples.failing_grade(), samples.ungraded())
-    return render_class_page(
+    return whole_class_page(
         [class_row(g, f"{g.submission.id}/report.html") for g in grades], title="MNIST", templates=templates
     )
 
@@ -263,7 +264,7 @@ def large_page(templates: Path) -> str:
         kind = real[2] if number % 10 == 9 else real[number % 2]
         score = None if kind.score is None else number % 700 / 7
         rows.append(replace(kind, id=f"s{number}", student=f"Student {number}", score=score))
-    return render_class_page(rows, title="MNIST", templates=templates)
+    return whole_class_page(rows, title="MNIST", templates=templates)
 
 
 _LAID_OUT = """[...document.querySelectorAll('#class-table tbody tr')].filter(r => r.getClientRects().length)

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from grader.report.classpage import render_class_page
 from grader.report.classrow import ClassRow, CriterionCell, NoteMark, class_row
 from grader.schema.grade import CriterionStatus
 from grader.schema.message import say
 from tests.report import samples
 from tests.report.test_browser import opened
 from tests.support.accessibility import violations
+from tests.support.whole_class_page import whole_class_page
 
 pytestmark = pytest.mark.chromium
 
@@ -48,7 +48,7 @@ def _row(number: int) -> ClassRow:
 @pytest.fixture(scope="module")
 def page(templates: Path) -> str:
     """The page of 40 submissions."""
-    return render_class_page([_row(n) for n in range(40)], title="MNIST", templates=templates)
+    return whole_class_page([_row(n) for n in range(40)], title="MNIST", templates=templates)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from grader.facts.language import language
-from grader.report.classpage import ClassRow, class_row, render_class_page
+from grader.report.classpage import ClassRow, class_row
 from grader.schema.grade import Grade
 from tests.report import samples
+from tests.support.whole_class_page import whole_class_page
 
 
 def _rows() -> list[ClassRow]:
@@ -22,7 +23,7 @@ def _rows() -> list[ClassRow]:
 @pytest.fixture(scope="module")
 def page(templates: Path) -> str:
     """The page of four submissions."""
-    return render_class_page(_rows(), title="MNIST", templates=templates)
+    return whole_class_page(_rows(), title="MNIST", templates=templates)
 
 
 def _line(page: str, name: str) -> str:
@@ -62,7 +63,7 @@ def test_mean_and_median_leave_out_what_was_not_graded(page: str) -> None:
 
 
 def test_the_page_can_be_in_german(templates: Path) -> None:
-    page = render_class_page(_rows(), title="MNIST", templates=templates, language=language("de"))
+    page = whole_class_page(_rows(), title="MNIST", templates=templates, language=language("de"))
     assert '<html lang="de">' in page
     text = _plain(page)
     assert "Mittel 55,5, Median 70,5 von 100." in text
@@ -75,13 +76,13 @@ def test_a_rounded_cell_has_its_exact_points(templates: Path) -> None:
     grade = samples.rich_grade()
     criteria = tuple(c.model_copy(update={"points": 30.86}) if c.points == 34.5 else c for c in grade.criteria)
     row = class_row(grade.model_copy(update={"criteria": criteria}), None)
-    line = _line(render_class_page([row], title="MNIST", templates=templates), "Ada Lovelace")
+    line = _line(whole_class_page([row], title="MNIST", templates=templates), "Ada Lovelace")
     assert '<td class="q" data-v="30.86" title="30.86 of 40">30.9</td>' in line
 
 
 def test_attempts_and_borderline_criteria_are_told_modestly(templates: Path, page: str) -> None:
     grades = (samples.several_grade(), samples.ungraded())
-    told = render_class_page([class_row(grade, None) for grade in grades], title="MNIST", templates=templates)
+    told = whole_class_page([class_row(grade, None) for grade in grades], title="MNIST", templates=templates)
     line = _line(told, "Ada Lovelace")
     assert '<td class="l">2 of 4: 61 to 70.5</td>' in line
     assert "borderline ≈ 34.5" in _plain(line)
@@ -115,18 +116,18 @@ def test_only_the_page_s_own_script_is_allowed_and_by_its_hash(page: str) -> Non
 def test_a_name_cannot_leave_its_cell_nor_a_link_the_folder(templates: Path) -> None:
     grade = samples.attack_grade()
     row = class_row(grade, "javascript:alert(1)//evil")
-    page = render_class_page([row], title="<script>alert(1)</script>", templates=templates)
+    page = whole_class_page([row], title="<script>alert(1)</script>", templates=templates)
     assert page.count("<script>") == 1
     assert 'href="./javascript%3Aalert%281%29//evil"' in page
 
 
 def test_a_class_without_submissions_has_a_page(templates: Path) -> None:
-    assert "There are no submissions." in render_class_page([], title="MNIST", templates=templates)
+    assert "There are no submissions." in whole_class_page([], title="MNIST", templates=templates)
 
 
 def test_two_thousand_submissions_make_a_page_of_moderate_size(templates: Path) -> None:
     rows = _rows() * 500
-    page = render_class_page(rows, title="MNIST", templates=templates)
+    page = whole_class_page(rows, title="MNIST", templates=templates)
     assert len(page) < 2_000_000
 
 

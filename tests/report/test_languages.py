@@ -10,13 +10,14 @@ import pytest
 from pydantic import BaseModel
 
 from grader.facts.language import language
-from grader.report.classpage import class_row, render_class_page
+from grader.report.classpage import class_row
 from grader.report.page import render_report
 from grader.report.plain import plain_report
 from grader.schema.grade import Grade
 from grader.schema.message import say
 from tests.report import samples
 from tests.support.visible import MARKED, unmarked
+from tests.support.whole_class_page import whole_class_page
 
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 DATA = {
@@ -57,7 +58,7 @@ def test_each_word_of_a_report_is_a_message_or_data(rich: dict[str, Any]) -> Non
 def test_each_word_of_a_class_page_is_a_message_or_data(templates: Path) -> None:
     grades = (samples.rich_grade(), samples.several_grade(), samples.failing_grade(), samples.ungraded())
     rows = [class_row(grade, f"{index}/report.html") for index, grade in enumerate(grades)]
-    page = render_class_page(rows, title="MNIST", templates=templates, language=MARKED)
+    page = whole_class_page(rows, title="MNIST", templates=templates, language=MARKED)
     known = DATA | words_of(*grades)
     assert unmarked(page) - known == set()
 
@@ -68,7 +69,7 @@ def test_titles_of_a_rubric_are_in_the_language_of_each_page(rich: dict[str, Any
     german = language("de").with_texts({title: f"Titel {place:02}" for place, title in enumerate(titles)})
     report = render_report(**rich, language=german)
     rows = [class_row(grade, "ada/report.html")]
-    overview = render_class_page(rows, title=grade.rubric.title, templates=templates, language=german)
+    overview = whole_class_page(rows, title=grade.rubric.title, templates=templates, language=german)
     for page in (report, overview):
         assert all(f"Titel {place:02}" in page for place, _ in enumerate(titles))
         assert [title for title in titles if escape(title) in page] == []

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.report.classpage import class_row, render_class_page
+from grader.report.classpage import class_row
 from grader.report.ranking import Place, front_plot, places, standing
 from grader.schema.base import Assurance
 from grader.schema.grade import CriterionGrade, Grade
 from tests.report import samples
+from tests.support.whole_class_page import whole_class_page
 
 
 def place(student: str, parameters: int, accuracy: float, points: float = 50.0, **keys: Any) -> Place:
@@ -54,7 +55,7 @@ def golf_page(templates: Path, ranked_by: str | None = "golf") -> str:
         for name, (size, accuracy, points) in figures.items()
     ]
     rows = [class_row(grade, f"{index}/report.html", ranked_by) for index, grade in enumerate(grades)]
-    return render_class_page(rows, title="Golf", templates=templates)
+    return whole_class_page(rows, title="Golf", templates=templates)
 
 
 def test_more_points_rank_first_and_equals_share_a_rank() -> None:
@@ -97,7 +98,7 @@ def test_a_hostile_name_stays_text(templates: Path) -> None:
     row = class_row(
         golf_grade("</svg><script>alert(1)</script>", {"parameters": 9, "accuracy": 0.5}), "a/report.html", "golf"
     )
-    page = render_class_page([row], title="Golf", templates=templates)
+    page = whole_class_page([row], title="Golf", templates=templates)
     assert page.count("<script>") == 1
     assert "&lt;/svg&gt;" in page
 

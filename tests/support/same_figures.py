@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.cli.terminal import grades_table
-from grader.report.classpage import class_row, render_class_page
+from grader.report.classpage import class_row
 from grader.report.csvfile import rows_csv
 from grader.report.page import render_report
 from grader.schema.evidence import Evidence
 from grader.schema.grade import Grade
+from tests.support.whole_class_page import whole_class_page
 
 __all__ = ["Shown", "assert_same_figures", "shown_figures"]
 
@@ -99,7 +100,7 @@ def _terminal(grade: Grade) -> Shown:
 
 
 def _class_page(grade: Grade) -> Shown:
-    page = render_class_page([class_row(grade, None)], title="", templates=TEMPLATES)
+    page = whole_class_page([class_row(grade, None)], title="", templates=TEMPLATES)
     line = page[page.index("<tbody") :].partition("</tr>")[0]
     cells = re.findall(r"<td(?: [^>]*)?>(.*?)</td>", line)
     title = re.search(r'<td data-v="[^"]*" title="([^"]*)"', line)
