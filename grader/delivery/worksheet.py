@@ -52,7 +52,7 @@ def as_number(text: str) -> Decimal | None:
     if "," in plain and "." in plain:
         plain = plain.replace("." if plain.rfind(",") > plain.rfind(".") else ",", "")
     plain = plain.replace(",", ".")
-    return Decimal(plain) if plain.replace(".", "", 1).lstrip("-").isdecimal() else None
+    return Decimal(plain) if plain.removeprefix("-").replace(".", "", 1).isdecimal() else None
 
 
 def points_text(points: Decimal) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 __all__ = ["moment_of", "sortable_time"]
 
@@ -34,6 +35,10 @@ _CLOCK = re.compile(
 _DIGITS = re.compile(r"(\d{14})\d{0,6}")
 """Sakai's form, in UTC: `20261101100000`."""
 _WEEKDAY = re.compile(r"^[^\W\d_]+\.?,\s*")
+_YEAR_FIRST = re.compile(r"\d{4}-\d\d-\d\d")
+_WITHOUT_ZONE = re.compile(r"\d{4}-\d\d-\d\d[-T ]\d\d.\d\d.\d\d")
+_NAMED_ZONE = re.compile(r"(?P<time>\d{4}-\d\d-\d\d.*?)\s+(?P<zone>[A-Za-z][\w/+-]*)")
+"""A time with the name of its zone, such as nbgrader's `2026-11-01 10:00:00.000000 CET`."""
 _IN_UTC = re.compile(r"(?:\bUTC|\bGMT|[+]00:?00|Z)$")
 
 
@@ -42,7 +47,8 @@ def moment_of(text: str, zone: tzinfo = UTC) -> datetime | None:
 
     Args:
         text: Such as `2026-11-01 10:00:00.000000 UTC`, `Nov 1, 2026 1000 AM` or `Sunday, 8 November 2026, 6:03 PM`.
-        zone: Time zone of a text without one.
+        zone: Time zone of a text without one. A text may name it, such as `CET`; the short name of any other zone is
+            not read, because several zones have the same one.
     """
     text = text.strip()
     if match := _DIGITS.fullmatch(text):
@@ -50,6 +56,10 @@ def moment_of(text: str, zone: tzinfo = UTC) -> datetime | None:
     try:
         read = datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$|Z$)|\s+(?:UTC|GMT)$", "", text))
     except ValueError:
+        if named := _NAMED_ZONE.fullmatch(text):
+            return _in_named_zone(named["time"], named["zone"], zone)
+        if _YEAR_FIRST.match(text) and not _WITHOUT_ZONE.fullmatch(text):
+            return None
         plain = sortable_time(_WEEKDAY.sub("", text))
         try:
             read = datetime.fromisoformat(plain)
@@ -59,6 +69,23 @@ def moment_of(text: str, zone: tzinfo = UTC) -> datetime | None:
         read = read.replace(tzinfo=UTC if _IN_UTC.search(text) else zone)
     try:
         return read.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _in_named_zone(text: str, name: str, zone: tzinfo) -> datetime | None:
+    """Read a time in the zone of a name like `Europe/Berlin`, or in the given zone if it has this short name then."""
+    try:
+        naive = datetime.fromisoformat(text)
+        zones = [ZoneInfo(name)] if "/" in name else [zone]
+    except (ValueError, LookupError, OSError):
+        return None
+    if naive.tzinfo is not None:
+        return None
+    # In the hour that a change of the clocks repeats, the short name tells which one is meant.
+    times = (naive.replace(tzinfo=own, fold=fold) for own in zones for fold in (0, 1))
+    try:
+        return next((one.astimezone(UTC) for one in times if "/" in name or one.tzname() == name.upper()), None)
     except OverflowError:
         return None
 
@@ -85,11 +112,12 @@ def sortable_time(text: str) -> str:
 
 def _month_and_day(date: str) -> str:
     numbers = [int(number) for number in re.findall(r"\d{1,2}", date)]
-    word = re.search(r"[^\W\d_]{3,}", date.lower())
-    if word is None or len(numbers) != 1:
+    words = re.findall(r"[^\W\d_]{3,}", date.lower())
+    if not words or len(numbers) != 1:
         return ""
+    # The last word: a day of the week comes before it, and may begin like a month (`mardi`, `maandag`).
     # The longest beginning decides: `juni` and `jun` are June, `juil` is July.
-    month = max((name for name in _MONTHS if word[0].startswith(name)), key=len, default="")
+    month = max((name for name in _MONTHS if words[-1].startswith(name)), key=len, default="")
     return f"{_MONTHS[month]:02}-{numbers[0]:02}" if month else ""
 
 

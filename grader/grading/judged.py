@@ -55,8 +55,8 @@ def with_judgements(grade: Grade, judgements: Sequence[Judgement]) -> Grade:
 
     Points and comments count only for the notebook that they were given for: after another submission the criterion
     is as computed, and the judgement is listed in `review`. If the criterion's most points changed, the same fraction
-    of them counts, and the judgement is listed, too. Of points and an override, the later one counts. A grade with
-    status `not_graded` gets no points from people.
+    of them counts, and the judgement is listed, too; of a criterion that was without points, nothing counts. Of points
+    and an override, the later one counts. A grade with status `not_graded` gets no points from people.
 
     Args:
         grade: The grade as computed from evidence, without judgements.
@@ -91,7 +91,9 @@ def _line(line: CriterionGrade, counting: Mapping[_Key, Judgement], notebook: st
         return line
     decisions = [one for kind in _DECIDE if (one := counting.get((line.id, kind))) is not None]
     current = [one for one in decisions if _current(one, notebook)]
-    return _decided(line, max(current, key=lambda one: one.at)) if current else line
+    decision = max(current, key=lambda one: one.at, default=None)
+    points = None if decision is None else points_now(decision, line.max_points)
+    return line if decision is None or points is None else _decided(line, decision, points)
 
 
 def _current(judgement: Judgement, notebook: str) -> bool:
@@ -99,8 +101,7 @@ def _current(judgement: Judgement, notebook: str) -> bool:
     return judgement.notebook in {"", notebook}
 
 
-def _decided(line: CriterionGrade, decision: Judgement) -> CriterionGrade:
-    points = points_now(decision, line.max_points)
+def _decided(line: CriterionGrade, decision: Judgement, points: float) -> CriterionGrade:
     says = say(
         "{name:raw} judged this: {points:points} of {most:points}.",
         name=decision.by,
@@ -143,14 +144,19 @@ def _for_student(says: Message, line: CriterionGrade) -> Message:
     return sentences(says, found if line.student is None else line.student.says)
 
 
-def points_now(decision: Judgement, most: float) -> float:
+def points_now(decision: Judgement, most: float) -> float | None:
     """Convert the points of a judgement to a criterion's present number of points.
 
     Args:
         decision: A judgement with points.
         most: The most points of the criterion now.
+
+    Returns:
+        None if the criterion had no points when it was judged and has some now: 0 of 0 is no fraction.
     """
     points = decision.points or 0.0
+    if decision.of == 0 and most > 0:
+        return None
     if decision.of and decision.of != most:
         return fraction_of(most, points / decision.of)
     return total_of((points,))
@@ -223,6 +229,6 @@ def _reason(one: Judgement, line: CriterionGrade | None, grade: Grade) -> Review
         return "notebook"
     if line is None or one.kind not in _DECIDE:
         return None
-    if one.of and one.of != line.max_points:
+    if one.of is not None and one.of != line.max_points:
         return "points"
     return "computed" if one.kind == "points" and line.status != "pending" and grade.status == "graded" else None

@@ -26,10 +26,33 @@ BERLIN = ZoneInfo("Europe/Berlin")
         ("Sunday, 8 November 2026, 6:03 PM", "2026-11-08T17:03:00Z"),
         ("Sonntag, 8. November 2026, 18:03", "2026-11-08T17:03:00Z"),
         ("2026-07-01", "2026-06-30T22:00:00Z"),
+        ("mardi 8 décembre 2026, 18:03", "2026-12-08T17:03:00Z"),
+        ("maandag 9 november 2026, 18:03", "2026-11-09T17:03:00Z"),
+        ("martedì 13 gennaio 2026, 18:03", "2026-01-13T17:03:00Z"),
+        ("2026-11-08 18:00:00.000000 CET", "2026-11-08T17:00:00Z"),
+        ("2026-11-08 18:00 CET", "2026-11-08T17:00:00Z"),
+        ("2026-10-25 02:30:00 CEST", "2026-10-25T00:30:00Z"),
+        ("2026-10-25 02:30:00 CET", "2026-10-25T01:30:00Z"),
+        ("2026-11-08 18:00:00 America/New_York", "2026-11-08T23:00:00Z"),
     ],
 )
 def test_a_time_is_read_in_the_zone_of_the_course_unless_it_names_its_own(text: str, moment: str) -> None:
     assert moment_of(text, BERLIN) == datetime.fromisoformat(moment)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-08 18:00:00 EST",
+        "2026-07-08 18:00:00 CET",
+        "2026-11-08 06:03:00 PM",
+        "2026-11-08 6:03",
+        "2026-11-08 18:00:00 Nowhere/Else",
+        "2026-11-08T18:00:00+01:00 CET",
+    ],
+)
+def test_a_time_in_an_unknown_zone_or_form_is_not_read_as_another_time(text: str) -> None:
+    assert moment_of(text, BERLIN) is None
 
 
 @pytest.mark.parametrize("text", ["", "-", "2026-02-30 10:00:00", "soon", "Never, 2026"])

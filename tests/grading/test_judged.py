@@ -95,6 +95,14 @@ def test_a_changed_number_of_points_keeps_the_fraction_and_asks_for_a_look() -> 
     assert [(one.criterion, one.reason) for one in grade.review] == [("sketch", "points")]
 
 
+def test_a_criterion_that_got_points_only_later_is_as_computed_and_asks_for_a_look() -> None:
+    override = judge(criterion="text", kind="override", points=0.0, of=0.0, why="Read.")
+    before = a_grade()
+    grade = with_judgements(before, [judge(points=0.0, of=0.0), override])
+    assert (grade.criteria, grade.score, grade.pending) == (before.criteria, before.score, before.pending)
+    assert {(one.criterion, one.reason) for one in grade.review} == {("sketch", "points"), ("text", "points")}
+
+
 @pytest.mark.parametrize(
     ("values", "reason"),
     [

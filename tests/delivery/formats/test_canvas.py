@@ -138,6 +138,8 @@ def test_a_round_trip_changes_only_the_cells_of_matched_students(names: list[str
         ("-", None),
         ("EX", None),
         ("", None),
+        ("--5", None),
+        ("-2,5", "-2.5"),
     ],
 )
 def test_numbers_of_both_decimal_signs_are_read(text: str, number: str | None) -> None:
