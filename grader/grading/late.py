@@ -10,7 +10,7 @@ from grader.schema.course import LateRules
 from grader.schema.grade import Grade
 from grader.schema.judgement import WHOLE, Judgement, LateGrade
 
-__all__ = ["DueDate", "due_of", "with_late"]
+__all__ = ["DueDate", "due_of", "extension_of", "with_late"]
 
 _DAY = timedelta(days=1)
 _NO_DEDUCTION = LateRules()
@@ -37,8 +37,17 @@ def due_of(due: datetime, judgements: Sequence[Judgement]) -> datetime:
         due: The due date of the class.
         judgements: Judgements about this submission, in the order of the file.
     """
-    extension = latest(judgements).get((WHOLE, "extension"))
+    extension = extension_of(judgements)
     return due if extension is None or extension.until is None else max(due, extension.until)
+
+
+def extension_of(judgements: Sequence[Judgement]) -> Judgement | None:
+    """Return the extension that counts among judgements; None if there is none, or if it was withdrawn.
+
+    Args:
+        judgements: Judgements about one submission or student, in the order of the file.
+    """
+    return latest(judgements).get((WHOLE, "extension"))
 
 
 def with_late(grade: Grade, date: DueDate, judgements: Sequence[Judgement] = ()) -> Grade:

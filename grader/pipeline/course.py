@@ -18,7 +18,7 @@ from grader.evidence.provenance import DatasetIndex, make_index
 from grader.facts.language import Language, catalog_digest
 from grader.facts.roles import resolve_roles
 from grader.facts.tasks import held_back_parts
-from grader.grading.late import DueDate
+from grader.grading.late import DueDate, extension_of
 from grader.grading.loader import LoadedRubric, measured_datasets
 from grader.grading.parts import FieldDigests
 from grader.inside.describe.fingerprint import fingerprint
@@ -72,8 +72,8 @@ class Course:
     def judgements_of(self, submission: Submitted) -> tuple[Judgement, ...]:
         """List the judgements about a submission, in the order in which they count.
 
-        Extensions and excuses may name a student of the roster instead of a submission. An extension for one member of
-        a group counts for the group.
+        Extensions and excuses may name a student of the roster instead of a submission. The latest extension of any
+        member counts for a group; one that is withdrawn or ends earlier does not shorten it.
 
         Args:
             submission: The submission.
@@ -82,12 +82,17 @@ class Course:
         if self.assignment is None or not self.judgements:
             return own
         members = self.assignment.members_of(submission)
-        kinds = {"extension", "excuse"} if len(members) == 1 else {"extension"}
-        names = dict.fromkeys(one.key for one in members)
-        others = [
-            one for name in names if name != submission.id for one in self.judgements.get(name, ()) if one.kind in kinds
-        ]
-        return tuple(sorted((*own, *others), key=lambda one: one.at)) if others else own
+        names = [name for name in dict.fromkeys(one.key for one in members) if name != submission.id]
+        of_members = [self.judgements.get(name, ()) for name in names]
+        if len(members) == 1:
+            others = [one for several in of_members for one in several if one.kind in {"extension", "excuse"}]
+            return tuple(sorted((*own, *others), key=lambda one: one.at)) if others else own
+        counting = [extension_of(several) for several in (own, *of_members)]
+        dated = [(one.until, one) for one in counting if one is not None and one.until is not None]
+        if not dated:
+            return own
+        _, longest = max(dated, key=lambda pair: pair[0])
+        return tuple(sorted((*(one for one in own if one.kind != "extension"), longest), key=lambda one: one.at))
 
     def whereabouts(self) -> Mapping[str, tuple[tuple[str, int, int, int], ...]]:
         """Describe the files of each data set, for a later comparison.

@@ -54,8 +54,8 @@ def report_of(out: ResultsFolder, name: str) -> str:
     return out.report_path(name).read_text(encoding="utf-8").replace("\u00a0", " ")
 
 
-def decide(out: ResultsFolder, kind: str, name: str, until: datetime | None = None) -> None:
-    values = {"at": datetime(2026, 11, 10, tzinfo=UTC), "by": "Nina", "submission": name, "kind": kind, "why": "ill"}
+def decide(out: ResultsFolder, kind: str, name: str, until: datetime | None = None, why: str = "ill") -> None:
+    values = {"at": datetime(2026, 11, 10, tzinfo=UTC), "by": "Nina", "submission": name, "kind": kind, "why": why}
     judgement_file(out).append([Judgement.model_validate({**values, "until": until})])
 
 
@@ -139,6 +139,24 @@ def test_an_extension_of_a_member_counts_for_the_group_and_an_excuse_does_not(ou
     decide(out, "extension", "3", datetime(2026, 11, 9, 18, tzinfo=UTC))
     regrade(out)
     assert grade_of(out, "Bo-Roth").late is None
+
+
+def test_an_extension_that_ends_earlier_or_was_withdrawn_does_not_shorten_that_of_another_member(
+    out: ResultsFolder,
+) -> None:
+    course, times = out.root.parents[1] / "course.yaml", out.root.parents[1] / "times.csv"
+    course.write_text(f"{COURSE}    groups: true\n")
+    times.write_text(TIMES.replace("2026-11-08 18:30", "2026-11-09 12:00"))
+    decide(out, "extension", "2", datetime(2026, 11, 9, 18, tzinfo=UTC))
+    decide(out, "extension", "3", datetime(2026, 11, 9, 8, tzinfo=UTC))
+    regrade(out)
+    assert grade_of(out, "Bo-Roth").late is None
+    decide(out, "extension", "3", why="")
+    regrade(out)
+    assert grade_of(out, "Bo-Roth").late is None
+    decide(out, "extension", "2", why="")
+    regrade(out)
+    assert grade_of(out, "Bo-Roth").late is not None
 
 
 def test_a_wrong_roster_stops_the_regrade_before_anything_changes(out: ResultsFolder) -> None:
