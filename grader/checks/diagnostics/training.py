@@ -154,8 +154,9 @@ def early_stopping_without_best(case: Case) -> tuple[Diagnostic, ...]:
     """Early stopping kept the last weights although earlier weights were better.
 
     What it does:
-        Looks at trainings that `EarlyStopping` ended without `restore_best_weights` and whose best epoch was not the
-        last. Ignores a training that saved the best model with `ModelCheckpoint(save_best_only=True)`.
+        Looks at trainings that `EarlyStopping` ended and whose best epoch was not the last, if no `EarlyStopping` of
+        the training has `restore_best_weights`. Ignores a training that saved the best model with
+        `ModelCheckpoint(save_best_only=True)`.
 
     Why it matters:
         The model keeps the weights after `patience` epochs without improvement.
@@ -165,11 +166,14 @@ def early_stopping_without_best(case: Case) -> tuple[Diagnostic, ...]:
     """
     notes = []
     for fit in case.evidence.fits:
-        stopper = next((c for c in fit.callbacks if c.cls == "EarlyStopping"), None)
-        if stopper is None or stopper.config.get("restore_best_weights") or fit.status != "stopped_early":
+        stoppers = [c for c in fit.callbacks if c.cls == "EarlyStopping"]
+        # In Keras 3 each of them restores its best weights, whichever ended the training.
+        restores = any(one.config.get("restore_best_weights") for one in stoppers)
+        if not stoppers or restores or fit.status != "stopped_early":
             continue
         if any(c.cls == "ModelCheckpoint" and c.config.get("save_best_only") for c in fit.callbacks):
             continue
+        stopper = stoppers[0]
         monitor, values = _monitored(fit, stopper)
         best = _best_epoch(values, monitor, stopper.config.get("mode"))
         if best is None or best == len(values) - 1:

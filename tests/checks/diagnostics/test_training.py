@@ -41,6 +41,11 @@ LOOKALIKES: Cases = {
         for status, history, callbacks in (
             ("stopped_early", STOPPED, (callback("EarlyStopping", restore_best_weights=True),)),
             ("stopped_early", STOPPED, (callback("EarlyStopping"), callback("ModelCheckpoint", save_best_only=True))),
+            (
+                "stopped_early",
+                STOPPED,
+                (callback("EarlyStopping"), callback("EarlyStopping", restore_best_weights=True)),
+            ),
             ("completed", STOPPED, (callback("EarlyStopping"),)),
             ("stopped_early", HISTORY, (callback("EarlyStopping"),)),
         )
