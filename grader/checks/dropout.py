@@ -1,13 +1,12 @@
 """The check `dropout`."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from grader.checks.registry import check
-from grader.checks.support.conditions import Condition, Conditions
+from grader.checks.support.conditions import CandidateLayer, Condition, Conditions
 from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Range, Whole, WithModel
@@ -40,21 +39,6 @@ class DropoutParams(WithModel):
     """Whether alpha dropout must follow SELU, and no other dropout may follow SELU."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A dropout layer, and the conditions that it misses or that are unknown."""
-
-    layer: LayerFact
-    missed: Conditions
-
-    @property
-    def counts(self) -> bool | None:
-        """Whether it meets every condition; None if that is unknown."""
-        if len(self.missed.unseen) < len(self.missed.items):
-            return False
-        return None if self.missed.items else True
-
-
 _MEASURES: Final[Mapping[str, MeasureLabel]] = {
     "found": measure(say("Dropout layers that meet the conditions"), "number"),
     "of_this_kind": measure(say("Dropout layers"), "number"),
@@ -85,7 +69,7 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
         return missing_model(case, params.model)
     network = Network(model)
     candidates = [
-        _Candidate(layer, Conditions.of(_conditions(network, position, params)))
+        CandidateLayer(layer, Conditions.of(_conditions(network, position, params)))
         for position, layer in enumerate(network.layers)
         if layer.cls in DROPOUTS
     ]
@@ -124,7 +108,7 @@ def _count(model: str, layers: list[LayerFact], wanted: int) -> Message:
     )
 
 
-def _explained(candidate: _Candidate) -> Message:
+def _explained(candidate: CandidateLayer) -> Message:
     layer, faults = _named(candidate.layer), [item.seen for item in candidate.missed.items]
     if candidate.counts is None:
         return say("{layer} may count: {faults}.", layer=layer, faults=faults)

@@ -1,13 +1,12 @@
 """The check `has_layer`."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from grader.checks.registry import check
-from grader.checks.support.conditions import Condition, Conditions
+from grader.checks.support.conditions import CandidateLayer, Condition, Conditions
 from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Range, Whole, WithModel
@@ -78,21 +77,6 @@ class HasLayerParams(WithModel):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A layer of the right kind, and the conditions that it misses or that are unknown."""
-
-    layer: LayerFact
-    missed: Conditions
-
-    @property
-    def counts(self) -> bool | None:
-        """Whether it meets every condition; None if that is unknown."""
-        if len(self.missed.unseen) < len(self.missed.items):
-            return False
-        return None if self.missed.items else True
-
-
 _MEASURES: Final[Mapping[str, MeasureLabel]] = {
     "found": measure(say("Layers that meet the conditions"), "number"),
     "of_this_kind": measure(say("Layers of this kind"), "number"),
@@ -146,7 +130,7 @@ def _is_enough(count: int, params: HasLayerParams) -> bool:
     return params.at_least <= count and (params.at_most is None or count <= params.at_most)
 
 
-def _candidates(network: Network, params: HasLayerParams) -> Iterator[_Candidate]:
+def _candidates(network: Network, params: HasLayerParams) -> Iterator[CandidateLayer]:
     for position, layer in enumerate(network.layers):
         if layer_matches(layer, params.layer):
             faults = (
@@ -160,7 +144,7 @@ def _candidates(network: Network, params: HasLayerParams) -> Iterator[_Candidate
                 *_initializer(layer, params),
                 *_place(network, position, params),
             )
-            yield _Candidate(layer, Conditions.of(missed))
+            yield CandidateLayer(layer, Conditions.of(missed))
 
 
 def _setting_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[Message]:
@@ -310,7 +294,7 @@ def _kinds(names: str | tuple[str, ...]) -> list[Message]:
 
 
 def _message(
-    model: str, candidates: tuple[_Candidate, ...], fitting: list[LayerFact], params: HasLayerParams
+    model: str, candidates: tuple[CandidateLayer, ...], fitting: list[LayerFact], params: HasLayerParams
 ) -> Message:
     misses = [candidate for candidate in candidates if not candidate.counts]
     explained = misses[:_MOST_EXPLAINED] if len(fitting) < params.at_least else []
@@ -321,7 +305,7 @@ def _message(
     )
 
 
-def _explained(miss: _Candidate) -> Message:
+def _explained(miss: CandidateLayer) -> Message:
     layer, faults = _described(miss.layer), [item.seen for item in miss.missed.items]
     if miss.counts is None:
         return say("{layer} may count: {faults}.", layer=layer, faults=faults)
@@ -329,7 +313,7 @@ def _explained(miss: _Candidate) -> Message:
 
 
 def _counted(
-    model: str, candidates: tuple[_Candidate, ...], fitting: list[LayerFact], params: HasLayerParams
+    model: str, candidates: tuple[CandidateLayer, ...], fitting: list[LayerFact], params: HasLayerParams
 ) -> Message:
     kind = _kinds(params.layer)
     if not candidates:

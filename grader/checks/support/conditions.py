@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grader.schema.base import Json
+from grader.schema.evidence import LayerFact
 from grader.schema.grade import Finding, FindingDetails
 from grader.schema.message import Message, MessageLike, say
 
-__all__ = ["Condition", "Conditions"]
+__all__ = ["CandidateLayer", "Condition", "Conditions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,18 @@ class Conditions:
             judge = say("{message} A person must judge the open points.", message=message)
             return Finding.pending(judge, **(details | {"measured": measured}))
         return Finding.scored(message, self.fraction(partial=partial), **(details | {"measured": measured}))
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateLayer:
+    """A layer of the right kind, and the conditions that it misses or that are unknown."""
+
+    layer: LayerFact
+    missed: Conditions
+
+    @property
+    def counts(self) -> bool | None:
+        """Whether it meets every condition; None if that is unknown."""
+        if len(self.missed.unseen) < len(self.missed.items):
+            return False
+        return None if self.missed.items else True
