@@ -45,7 +45,8 @@ def labels(case: Case, params: LabelsParams) -> Finding:
 
     What it does:
         Looks at the labels that the training received: their shape, whether they are one-hot, and their classes. The
-        grader cannot see labels from a generator or a mapped pipeline; it leaves them to a person.
+        grader cannot see labels from a generator or a mapped pipeline; it leaves them to a person, and so it does with
+        rows that are nearly one-hot, such as smoothed labels.
 
     Why it matters:
         The loss must match the form of the labels. CIFAR's labels are a column, which many hand-written losses compare
@@ -70,15 +71,24 @@ def _candidate(fit: FitFact, params: LabelsParams) -> Candidate:
     if fit.y is None or (fit.x is not None and fit.x.mapped):
         subject = say("The labels of the training in {cell:cell}", cell=fit.cell)
         return Candidate(subject, (), pointer, unseen=(say("their form"),))
+    unknown = _is_soft(fit.y) and (params.one_hot or params.classes is not None)
     return Candidate(
         subject=_described(fit.y, fit.cell),
         faults=tuple(_faults(fit.y, params)),
         pointer=pointer,
+        unseen=(say("the class of each row"),) if unknown else (),
         measured={"one_hot": fit.y.one_hot, "shape": list(fit.y.shape), "classes": len(fit.y.classes)},
     )
 
 
+def _is_soft(labels: LabelFact) -> bool:
+    """Whether labels are rows of numbers that are not one-hot, such as smoothed one-hot labels."""
+    return not labels.one_hot and not labels.classes and len(labels.shape) > 1 and labels.shape[-1] != 1
+
+
 def _described(labels: LabelFact, cell: int | None) -> Message:
+    if _is_soft(labels):
+        return say("The training in {cell:cell} used labels of shape {shape:shape}", cell=cell, shape=labels.shape)
     if labels.one_hot:
         return say_count(
             "The training in {cell:cell} used one-hot labels of shape {shape:shape} with {count:number} class",
@@ -97,9 +107,10 @@ def _described(labels: LabelFact, cell: int | None) -> Message:
 
 
 def _faults(labels: LabelFact, params: LabelsParams) -> Iterator[Message]:
-    if params.one_hot is not None and labels.one_hot != params.one_hot:
+    soft = _is_soft(labels)
+    if params.one_hot is not None and labels.one_hot != params.one_hot and not soft:
         yield say("they must be one-hot") if params.one_hot else say("they must be plain numbers")
     if params.flat is not None and (len(labels.shape) == 1) != params.flat:
         yield say("they must have the shape (n,)") if params.flat else say("they must not have the shape (n,)")
-    if params.classes is not None and len(labels.classes) != params.classes:
+    if params.classes is not None and len(labels.classes) != params.classes and not soft:
         yield say_count("there must be {count:number} class", "there must be {count:number} classes", params.classes)

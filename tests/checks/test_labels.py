@@ -17,6 +17,9 @@ ONE_HOT = LabelFact(shape=(54_000, 10), dtype="float32", one_hot=True, classes={
 COLUMN = LabelFact(shape=(50_000, 1), dtype="uint8", one_hot=False, classes={str(k): 5_000 for k in range(10)})
 
 
+SMOOTHED = LabelFact(shape=(54_000, 10), dtype="float32", one_hot=False, classes={})
+
+
 GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
     (fitted(y=ONE_HOT), {"one_hot": True, "classes": 10}),
     (an_evidence(), {"flat": True, "one_hot": False}),
@@ -66,6 +69,18 @@ def test_unseen_labels_wait_for_a_person() -> None:
     finding = judge("labels", evidence, **params)
     waits(finding)
     assert says(finding.message, "their form")
+
+
+@pytest.mark.parametrize("params", [{"one_hot": True}, {"classes": 10}, {"one_hot": True, "flat": False}])
+def test_smoothed_labels_wait_for_a_person(params: dict[str, Any]) -> None:
+    finding = judge("labels", fitted(y=SMOOTHED), **params)
+    waits(finding)
+    assert says(finding.message, "the class of each row")
+
+
+def test_the_shape_of_smoothed_labels_is_judged() -> None:
+    fails(judge("labels", fitted(y=SMOOTHED), flat=True, one_hot=True), "they must have the shape (n,)")
+    passes(judge("labels", fitted(y=SMOOTHED), flat=False))
 
 
 def test_a_missing_model_fails() -> None:
