@@ -17,10 +17,10 @@ from tests.support.waiting import DEADLOCK_SECONDS, until
 
 sandboxed = pytest.mark.bubblewrap
 
+pytestmark = pytest.mark.slow
+
 INTERRUPTED = """
 import importlib.abc, os, signal, sys
-
-pytestmark = pytest.mark.slow
 
 class Interrupt(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
