@@ -116,7 +116,7 @@ def _moment(text: str, zone: "tzinfo") -> datetime:
     Raises:
         UsageError: It is not a date.
     """
-    from grader.schema.course import parse_date
+    from grader.schema.course import latest_moment, parse_date
     from grader.schema.errors import UsageError
 
     try:
@@ -126,4 +126,4 @@ def _moment(text: str, zone: "tzinfo") -> datetime:
     if not isinstance(moment, datetime):
         msg = f"{text!r} is not a date"
         raise UsageError(msg, where="--until")
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).astimezone(UTC)
+    return latest_moment(moment, zone)

@@ -16,6 +16,7 @@ from grader.desk.view import View, desk_of, form_of, number_in, show, submission
 from grader.grading.judged import latest
 from grader.pipeline.publish import report_of
 from grader.pipeline.requests import read_reply
+from grader.schema.course import latest_moment
 from grader.schema.errors import ArtefactError, UsageError
 from grader.schema.evidence import Evidence
 from grader.schema.grade import CriterionGrade, Grade
@@ -247,7 +248,7 @@ def _moment(text: str, zone: tzinfo) -> datetime:
     except ValueError as error:
         msg = f"{text!r} is not a date with a time" if text else "enter the new due date"
         raise UsageError(msg) from error
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+    return latest_moment(moment, zone)
 
 
 def _request(request: Request) -> Response:

@@ -19,6 +19,7 @@ __all__ = [
     "CourseSettings",
     "Deduction",
     "LateRules",
+    "latest_moment",
     "parse_date",
     "parse_deduction",
     "parse_period",
@@ -60,6 +61,18 @@ def parse_zone(name: str) -> tzinfo:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         msg = f"unknown time zone {name!r}"
         raise ValueError(msg) from None
+
+
+def latest_moment(when: datetime, zone: tzinfo) -> datetime:
+    """Convert a due date to UTC.
+
+    Args:
+        when: The date. In the hour that a change of the clocks repeats, it can mean two moments; it then is the later
+            one, so that nobody is late by mistake.
+        zone: Time zone of a date without one.
+    """
+    own = zone if when.tzinfo is None else when.tzinfo
+    return max(when.replace(tzinfo=own, fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
 def parse_date(value: object) -> object:
@@ -165,7 +178,8 @@ class AssignmentSettings(Document):
     """Id of a shipped rubric, or the path of a YAML file."""
     due: _Date | None = None
     """Due date, such as `2026-11-08 18:00`. A date alone is the end of that day. It may end with a zone such as
-    `+01:00` or `Europe/Berlin`; otherwise it is in the `timezone` of the course."""
+    `+01:00` or `Europe/Berlin`; otherwise it is in the `timezone` of the course. In the hour that a change of the
+    clocks repeats, it is the later one."""
     late: LateRules | None = None
     """Deduction for late submissions; without it, the grade names the lateness and deducts nothing."""
     files: tuple[_Text, ...] = ()
@@ -217,6 +231,4 @@ class CourseSettings(Document):
 
     def moment(self, when: datetime | None) -> datetime | None:
         """Convert a date of this file to UTC; a date without a zone is in the time zone of the course."""
-        if when is None:
-            return None
-        return (when if when.tzinfo is not None else when.replace(tzinfo=self.zone)).astimezone(UTC)
+        return None if when is None else latest_moment(when, self.zone)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from grader.grading.course_settings import load_course_settings, read_course_settings
 from grader.grading.json_schema import course_schema
 from grader.grading.yamlnodes import read_yaml
-from grader.schema.course import Deduction, parse_date, parse_period
+from grader.schema.course import Deduction, latest_moment, parse_date, parse_period, parse_zone
 from grader.schema.errors import UsageError
 
 FULL = """\
@@ -151,3 +151,19 @@ def test_the_json_schema_accepts_what_the_loader_accepts() -> None:
     validator.check_schema(course_schema())
     assert [error.message for error in validator.iter_errors(read_yaml(FULL).data)] == []
     assert list(validator.iter_errors(read_yaml(FULL.replace("graders", "grader")).data))
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [
+        ("2026-10-25 02:30", 1),  # twice: as summer time at 0:30 UTC, and an hour later
+        ("2026-10-25 02:30 Europe/Berlin", 1),
+        ("2026-10-25 02:30 +02:00", 0),
+        ("2026-03-29 02:30", 1),  # never: the clocks go from 2:00 to 3:00
+    ],
+)
+def test_a_due_date_at_a_change_of_the_clocks_is_the_latest_that_it_can_mean(text: str, hour: int) -> None:
+    when = parse_date(text)
+    assert isinstance(when, datetime)
+    moment = latest_moment(when, parse_zone("Europe/Berlin"))
+    assert (moment.hour, moment.minute, moment.tzinfo) == (hour, 30, UTC)
