@@ -18,6 +18,8 @@ __all__ = ["name_from_elsewhere", "out_of_order", "unfinished_cells"]
 
 _TAKE_ELLIPSIS = frozenset({"Argument", "Body", "Field", "Option", "Path", "Query"})
 """Functions that take `...` as an argument."""
+_ERRORS = ("Error", "Exception", "Warning")
+"""Ends of the names of exception classes."""
 _ABSTRACT = frozenset({"ABC", "Protocol", "abstractmethod", "overload"})
 
 
@@ -28,7 +30,9 @@ def unfinished_cells(case: Case) -> tuple[Diagnostic, ...]:
     What it does:
         Looks for a placeholder in place of code (`y = ### YOUR CODE HERE`, `pass  # your code`, `...`, `[...]`,
         `raise NotImplementedError`). Also looks for cells that raised an error and still have a placeholder in a
-        comment, and for cells with nothing else. Ignores abstract methods and classes that another class extends.
+        comment, and for cells with nothing else. Ignores abstract methods and classes that another class extends, an
+        error for a case that a branch does not support, and `...` where `pass` is usual: in an exception class or an
+        `except` block.
 
     Why it matters:
         Every later cell that needs the result of an unfinished cell fails too.
@@ -86,9 +90,10 @@ def _empty_statement(source: str, bases: Collection[str]) -> str:
     tree = parsed(source)
     if tree is None:
         return ""
-    abstract = {id(inner) for node in ast.walk(tree) if _is_abstract(node, bases) for inner in ast.walk(node)}
+    meant = {id(inner) for node in ast.walk(tree) if _is_abstract(node, bases) for inner in ast.walk(node)}
+    meant |= {id(statement) for node in ast.walk(tree) for statement in _complete(node)}
     for node in ast.walk(tree):
-        if id(node) not in abstract and _is_placeholder(node):
+        if id(node) not in meant and _is_placeholder(node):
             return _line_of(source, node)
     return ""
 
@@ -101,6 +106,19 @@ def _is_placeholder(node: ast.AST) -> TypeGuard[ast.expr | ast.stmt]:
     if isinstance(node, ast.Call):
         return len(node.args) == 1 and _is_ellipsis(node.args[0]) and called_name(node) not in _TAKE_ELLIPSIS
     return isinstance(node, ast.Raise) and "NotImplementedError" in ast.dump(node)
+
+
+def _complete(node: ast.AST) -> Sequence[ast.stmt]:
+    """List the statements of finished code that look like placeholders."""
+    if isinstance(node, ast.If):
+        return [each for each in (*node.body, *node.orelse) if isinstance(each, ast.Raise)]
+    if isinstance(node, ast.match_case):
+        return [each for each in node.body if isinstance(each, ast.Raise)]
+    if isinstance(node, ast.ExceptHandler):
+        return node.body
+    if isinstance(node, ast.ClassDef) and any(_last_name(base).endswith(_ERRORS) for base in node.bases):
+        return node.body
+    return ()
 
 
 def _is_abstract(node: ast.AST, bases: Collection[str]) -> bool:

@@ -73,6 +73,24 @@ LOOKALIKES: Cases = {
                 a_cell(1, "class Net(Base):\n    def call(self, x):\n        return x"),
             )
         ),
+        # A branch for cases that the code does not support.
+        an_evidence(
+            cells=(
+                a_cell(
+                    0,
+                    "def pool(kind):\n    if kind == 'max':\n        return MaxPooling2D()\n"
+                    "    else:\n        raise NotImplementedError(kind)",
+                ),
+            )
+        ),
+        an_evidence(
+            cells=(
+                a_cell(0, "match kind:\n    case 1:\n        x = 1\n    case _:\n        raise NotImplementedError"),
+            )
+        ),
+        # Dots instead of `pass`.
+        an_evidence(cells=(a_cell(0, "class NotTrained(Exception): ..."),)),
+        an_evidence(cells=(a_cell(0, "try:\n    import seaborn\nexcept ImportError:\n    ..."),)),
         an_evidence(cells=(a_cell(0, "print('loading', end='...')\nprint('...')"),)),
         an_evidence(cells=(a_cell(0, "# The model of the previous exercise, without changes"),)),
         an_evidence(
