@@ -195,10 +195,10 @@ def name_from_elsewhere(case: Case) -> tuple[Diagnostic, ...]:
 
     What it does:
         For each `NameError`, looks for the cell that defines the name. The name is reported if a later cell defines it,
-        or if no cell does although the author's kernel ran the failing cell. Ignores a cell whose stored output is the
-        same error. Ignores names that a failed cell above would have defined, because that cell needs to be fixed
-        first. Also ignores names after `import *`, because the imported names are unknown, and the names that
-        Databricks defines.
+        or if no cell does although the author's kernel ran the failing cell without an error. Ignores a cell whose
+        stored output is the same error, and a name that the failing cell itself defines further down. Ignores names
+        that a failed cell above would have defined, because that cell needs to be fixed first. Also ignores names after
+        `import *`, because the imported names are unknown, and the names that Databricks defines.
 
     Why it matters:
         The notebook worked only in its author's kernel, which remembered a cell that ran earlier or was deleted.
@@ -219,21 +219,20 @@ def name_from_elsewhere(case: Case) -> tuple[Diagnostic, ...]:
 def _note(case: Case, name: str, cell: int) -> Diagnostic | None:
     code = [c for c in case.evidence.cells if c.kind == "code"]
     definitions = [c.index for c in code if name in bound_names(c)]
-    if any(index < cell for index in definitions):
+    if any(index <= cell for index in definitions):
         return None
     here = next((c for c in code if c.index == cell), None)
     if name in PLATFORM_NAMES or (here is not None and _was_missing(here, name)):
         return None
-    later = [index for index in definitions if index > cell]
-    if later:
+    if definitions:
         message = say(
             "{cell:Cell} uses {name:code}, which is defined only further down, in {later:cell}. This works only if the "
             "cells run in another order.",
             cell=cell,
             name=name,
-            later=later[0],
+            later=definitions[0],
         )
-    elif here is not None and here.submitted_count is not None and not definitions and not _stars(code, cell):
+    elif here is not None and _ran_through(here) and not _stars(code, cell):
         message = say(
             "{cell:Cell} uses {name:code}, which no cell of this notebook defines. The file shows that the cell was "
             "run ([{number:raw}]), so the name came from a deleted or changed cell.",
@@ -254,6 +253,11 @@ def _note(case: Case, name: str, cell: int) -> Diagnostic | None:
             name=name,
         ),
     )
+
+
+def _ran_through(cell: CellFact) -> bool:
+    """Whether a cell ran in its author's kernel without an error; after one, it may not have reached each name."""
+    return cell.submitted_count is not None and cell.submitted_error is None
 
 
 def _was_missing(cell: CellFact, name: str) -> bool:

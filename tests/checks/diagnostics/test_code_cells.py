@@ -44,8 +44,6 @@ MISTAKES: Cases = {
         undefined("net", a_cell(0, "net.fit(x)"), a_cell(1, "net = build()")),
         undefined("keras", a_cell(0, "keras.Sequential()", submitted_count=7)),
         undefined("x", a_cell(0, "x + 1"), a_cell(1, "for x in range(3): pass")),
-        # The author's kernel lacked another name.
-        undefined("a", a_cell(0, "b + a", submitted_count=2, submitted_error="NameError: name 'b' is not defined")),
     ),
 }
 
@@ -122,6 +120,11 @@ LOOKALIKES: Cases = {
             a_cell(0, "net.fit(x)", submitted_count=3, submitted_error="NameError: name 'net' is not defined"),
             a_cell(1, "net = build()"),
         ),
+        # The author's kernel failed in this cell for another reason, and perhaps before the name.
+        undefined("a", a_cell(0, "b + a", submitted_count=2, submitted_error="NameError: name 'b' is not defined")),
+        undefined("a", a_cell(0, "x = load()\na + x", submitted_count=2, submitted_error="OSError: no file")),
+        # The failing cell defines the name too late; the other cell is not the only one that defines it.
+        undefined("net", a_cell(0, "net.fit(x)\nnet = build()"), a_cell(1, "net = build()")),
         # Databricks defines it; another note reports that.
         undefined("spark", a_cell(0, "spark.read.csv('x.csv')", submitted_count=4)),
     ),
