@@ -62,8 +62,7 @@ def raw_pixels(case: Case, parameters: RawPixelsParams) -> tuple[Diagnostic, ...
     """
     notes = []
     for fit in case.evidence.fits:
-        model = case.evidence.model(fit.model)
-        if not _raw(fit, parameters.high_above) or fit.x is None or (model is not None and _scales_itself(model)):
+        if not _raw(fit, parameters.high_above) or fit.x is None or _scaled_inside(case, fit):
             continue
         notes.append(
             Diagnostic(
@@ -123,6 +122,11 @@ def _has_pixels(x: ArrayFact) -> bool:
 _BRIGHTEST = 255
 _SMALLEST_SIDE = 8
 """Smallest side of an image; series have fewer columns."""
+
+
+def _scaled_inside(case: Case, fit: FitFact) -> bool:
+    model = case.evidence.model(fit.model)
+    return model is not None and _scales_itself(model)
 
 
 def _scales_itself(model: ModelFact) -> bool:
@@ -216,10 +220,11 @@ def normalised_array_unused(case: Case, parameters: NormalisedArrayUnusedParams)
     """A scaled copy of the images was computed, but the images without this step were used.
 
     What it does:
-        Looks for variables with a scaled copy of the images of a raw training that no model used. Ignores a copy if
-        another training used scaled pixels of the same images from a variable that is not older than the copy. That
-        variable is probably a part of the copy. Also looks for a standardized copy (with values below 0) that no later
-        code uses, if all trainings used pixels without values below 0.
+        Looks for variables with a scaled copy of the images of a raw training that no model used. Ignores the trainings
+        of a model that scales its inputs itself. Ignores a copy if another training used scaled pixels of the same
+        images from a variable that is not older than the copy. That variable is probably a part of the copy. Also looks
+        for a standardized copy (with values below 0) that no later code uses, if all trainings used pixels without
+        values below 0.
 
     Why it matters:
         The scaling in the notebook never reached the model.
@@ -227,9 +232,12 @@ def normalised_array_unused(case: Case, parameters: NormalisedArrayUnusedParams)
     Example:
         `X_trainX = X_train / 255.0`, then `model.fit(X_train, …)`.
     """
-    raw = [fit for fit in case.evidence.fits if _raw(fit, parameters.high_above)]
-    if not raw:
+    unscaled = [fit for fit in case.evidence.fits if _raw(fit, parameters.high_above)]
+    if not unscaled:
         return _standardised_unused(case.evidence, parameters.span_up_to)
+    raw = [fit for fit in unscaled if not _scaled_inside(case, fit)]
+    if not raw:
+        return ()
     splits = {f"{f.x.rows.dataset}/{s}" for f in raw if f.x and f.x.rows for s, n in f.x.rows.counts.items() if n}
     datasets = {split.partition("/")[0] for split in splits}
     copies = [a for a in case.evidence.arrays if _scaled_copy(a, parameters.span_up_to)]

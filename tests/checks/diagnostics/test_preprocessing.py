@@ -109,6 +109,12 @@ LOOKALIKES: Cases = {
     "normalised-array-unused": (
         an_evidence(arrays=(a_named_array("copy"),)),
         an_evidence(fits=(a_fit(x=RAW),), arrays=(a_named_array("x", used=True),)),
+        # The model divides by 255 itself; the copy is for a plot.
+        an_evidence(
+            fits=(a_fit(x=RAW),),
+            models=(a_model(layer("Rescaling"), conv(), dense(10)),),
+            arrays=(a_named_array("x_shown"),),
+        ),
         # Another model was trained on a part of the copy.
         an_evidence(
             fits=(a_fit(x=RAW), a_fit(event=9, x=an_array(48_000, of=rows(48_000), names=("x_part",)))),
