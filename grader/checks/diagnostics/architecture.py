@@ -93,7 +93,7 @@ def sigmoid_on_one_of_many(case: Case, parameters: SigmoidOnOneOfManyParams) -> 
 
     What it does:
         Looks for three or more sigmoid outputs with labels of one class per image, or with a loss for such labels. For
-        a model that was never compiled, the outputs must be few enough to be classes.
+        a model that was neither compiled with a loss nor trained, the outputs must be few enough to be classes.
 
     Why it matters:
         Each sigmoid decides alone, so the outputs do not sum to 1, and two classes can both be certain.
@@ -131,12 +131,16 @@ def _one_of_many(case: Case, model: ModelFact, most_classes: int) -> bool:
     outputs = _outputs(model)
     if outputs < _FEWEST_CLASSES:
         return False
-    labels = [fit.y for fit in case.evidence.fits_of(model.id) if fit.y is not None]
+    trainings = case.evidence.fits_of(model.id)
+    labels = [fit.y for fit in trainings if fit.y is not None]
     if labels:
         return any(len(label.classes) > 1 for label in labels)
     compiled = case.evidence.last_compile(model.id)
     if compiled is not None and compiled.loss is not None:
         return compiled.loss.name in _ONE_OF_MANY_LOSSES
+    if trainings:
+        # Its labels are unknown: an image may have several.
+        return any(fit.loss is not None and fit.loss.name in _ONE_OF_MANY_LOSSES for fit in trainings)
     return outputs <= most_classes
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from grader.facts.case import Case
-from grader.schema.evidence import Evidence, ModelFact
+from grader.schema.evidence import Evidence, LossFact, ModelFact
 from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, built, each, net
 from tests.support.factories import a_compile, a_fit, a_model, activation, an_evidence, dense, dropout, layer, operation
 
@@ -30,6 +30,11 @@ MISTAKES: Cases = {
         built(dense(10, "sigmoid")),
         built(dense(10), activation("sigmoid", units=10), dropout()),
         net(dense(10, "sigmoid"), compiled="binary_crossentropy"),
+        an_evidence(
+            models=(a_model(dense(10, "sigmoid")),),
+            compiles=(),
+            fits=(a_fit(kind="custom_loop", y=None, loss=LossFact(name="categorical_crossentropy")),),
+        ),
     ),
     "dropout-after-output": (
         built(dense(10, "softmax"), dropout(0.5)),
@@ -53,6 +58,15 @@ LOOKALIKES: Cases = {
         an_evidence(
             models=(a_model(dense(10, "sigmoid")),),
             fits=(a_fit(y=a_fit().y.model_copy(update={"classes": {}})),),  # type: ignore[union-attr]  # the factory's training has labels
+        ),
+        # A loop of the student's own, with labels that the record does not have.
+        an_evidence(
+            models=(a_model(dense(10, "sigmoid")),), compiles=(), fits=(a_fit(kind="custom_loop", y=None, history={}),)
+        ),
+        an_evidence(
+            models=(a_model(dense(10, "sigmoid")),),
+            compiles=(),
+            fits=(a_fit(kind="custom_loop", y=None, loss=LossFact(name="binary_crossentropy")),),
         ),
     ),
     "dropout-after-output": (
