@@ -54,6 +54,9 @@ LOOKALIKES: Cases = {
         printing("target accuracy: 0.999"),
         an_evidence(cells=(a_cell(0, "import torch\n", output="accuracy: 0.995"),), fits=(), accuracies=()),
         printing("accuracy: 0.9999", fits=(a_fit(kind="custom_loop", history={}),)),
+        # The author's training ran to its end; the grader's did not.
+        printing("accuracy: 0.9999", fits=(a_fit(status="stopped_by_budget"),)),
+        printing("accuracy: 0.9999", fits=(a_fit(status="unfinished"),)),
         printing("Accuracy of one image: 1"),
         # Other libraries compute these.
         computing(
