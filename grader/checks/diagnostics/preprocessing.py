@@ -51,7 +51,8 @@ def raw_pixels(case: Case, parameters: RawPixelsParams) -> tuple[Diagnostic, ...
 
     What it does:
         Looks at the range of each training's inputs, if they are images. Ignores a model that scales them before its
-        first weights, in a layer or an operation such as `inputs / 255`.
+        first weights, in a layer or an operation such as `inputs / 255`, or that starts with an `Embedding`, whose
+        inputs are the numbers of words or letters.
 
     Why it matters:
         Initializers and learning rates are made for inputs near 1. With inputs up to 255, the first steps are far too
@@ -131,7 +132,12 @@ def _scaled_inside(case: Case, fit: FitFact) -> bool:
 
 def _scales_itself(model: ModelFact) -> bool:
     for layer in Network(model).layers:
-        if layer.cls in SCALING_LAYERS or is_opaque(layer) or layer.custom is not None or layer.cls == "Layer":
+        if (
+            layer.cls in {"Embedding", *SCALING_LAYERS}
+            or is_opaque(layer)
+            or layer.custom is not None
+            or layer.cls == "Layer"
+        ):
             return True
         if is_transform(layer):
             return False

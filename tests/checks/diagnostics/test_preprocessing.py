@@ -105,6 +105,11 @@ LOOKALIKES: Cases = {
         an_evidence(fits=(a_fit(x=an_array(shape=(404, 13), high=711.0)),), models=(a_model(dense(64), dense(1)),)),
         an_evidence(fits=(a_fit(x=an_array(shape=(25_000, 256), high=9_999.0)),), models=(a_model(dense(2)),)),
         an_evidence(fits=(a_fit(x=an_array(shape=(500, 30, 4), high=180.0)),), models=(a_model(dense(2)),)),
+        # Letters by number, as many in a row as a square image has pixels.
+        an_evidence(
+            fits=(a_fit(x=an_array(shape=(900, 256), high=122.0, dtype="int32")),),
+            models=(a_model(layer("Embedding", parameters=2_048), dense(2)),),
+        ),
     ),
     "normalised-array-unused": (
         an_evidence(arrays=(a_named_array("copy"),)),
