@@ -69,7 +69,7 @@ def contradicted_accuracy(case: Case, parameters: PrintedAccuracyContradictedPar
     evidence = case.evidence
     if uses_torch(evidence) is not None or any(f.kind == "custom_loop" and not f.history for f in evidence.fits):
         return ()
-    if any(fit.status in _CUT_SHORT for fit in evidence.fits):
+    if any(fit.shortened or fit.status in _CUT_SHORT for fit in evidence.fits):
         return ()  # the author's training was longer, and its accuracy may be higher than the recorded ones
     recorded = list(_recorded(evidence))
     if not recorded and (evidence.fits or evidence.calls or evidence.predictions or evidence.evaluations):

@@ -57,6 +57,7 @@ LOOKALIKES: Cases = {
         # The author's training ran to its end; the grader's did not.
         printing("accuracy: 0.9999", fits=(a_fit(status="stopped_by_budget"),)),
         printing("accuracy: 0.9999", fits=(a_fit(status="unfinished"),)),
+        printing("accuracy: 0.9999", fits=(a_fit(shortened=True),)),
         printing("Accuracy of one image: 1"),
         # Other libraries compute these.
         computing(
