@@ -151,6 +151,7 @@ def dropout_after_output(case: Case) -> tuple[Diagnostic, ...]:
     What it does:
         Looks for a dropout layer that no layer with weights follows. Ignores a model that was neither compiled nor
         trained and shares its layers with another model: it is a part of that model, so its end is not an output.
+        Neither is the end of a model that a training loop trains by the loss of another one.
 
     Why it matters:
         In some training steps it sets the probability of the right class to 0, where the loss has no upper bound.
@@ -174,8 +175,11 @@ def dropout_after_output(case: Case) -> tuple[Diagnostic, ...]:
 
 def _is_part(case: Case, model: ModelFact) -> bool:
     evidence = case.evidence
-    if evidence.fits_of(model.id) or evidence.last_compile(model.id) is not None:
+    if evidence.last_compile(model.id) is not None:
         return False
+    trainings = evidence.fits_of(model.id)
+    if trainings:
+        return all(fit.loss_of and model.id not in fit.loss_of for fit in trainings)
     return bool(model.shares_layers_with) or any(model.id in other.shares_layers_with for other in evidence.models)
 
 

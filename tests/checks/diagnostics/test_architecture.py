@@ -73,6 +73,12 @@ LOOKALIKES: Cases = {
         an_evidence(),
         built(dropout(), dense(10)),
         built(dense(9), dropout(), activation("relu"), dense(10)),
+        # A loop trains two models, one after the other; the loss receives the output of the second.
+        an_evidence(
+            models=(a_model(dense(9), dropout()), a_model(dense(10), model_id="m2", name="head")),
+            compiles=(),
+            fits=(a_fit(kind="custom_loop", loss_of=("m2",)),),
+        ),
         an_evidence(
             models=(
                 a_model(dense(9), dropout(), model_id="m0", name="features", shares_layers_with=("m1",)),
