@@ -64,6 +64,8 @@ OUTPUT_SIGNS: Mapping[str, re.Pattern[bytes]] = {
 
 _STORED_ERROR = re.compile(rb'"name \'([^\'"\\\s]{1,80})\' is not defined"')
 """The text of a `NameError` among the stored outputs of a cell."""
+_STORED_CLASS = re.compile(rb'"ename"\s*:\s*("[A-Za-z_][\w.]{0,79}")')
+"""The class of an error among the stored outputs of a cell."""
 _SIGN_WINDOW = 256 << 10
 """Bytes of each cell's outputs to search for signs; pictures take megabytes and contain no signs."""
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
@@ -101,7 +103,7 @@ def read_notebook(path: Path, *, sha256: str = "") -> NotebookNode:
         A valid notebook of format 4.5. Every cell has a unique id and its source as one string. Outputs are empty,
         execution counts are the submitted ones, and the kernel is Python 3. `metadata.grader` holds `output_signs`
         (keys of `OUTPUT_SIGNS`), `oddities` (see `grader.intake.cells`) and `kernel` (the kernel's name as submitted).
-        The metadata of a cell with a stored `NameError` has it as `STORED_ERROR`.
+        The metadata of a cell with a stored error has it as `STORED_ERROR`, with the message of a `NameError` only.
 
     Raises:
         NotebookError: The notebook cannot be executed. The error gives the reason, the place and advice.
@@ -206,10 +208,14 @@ def _from_utf16(raw: bytes, name: str) -> bytes:
 
 
 def _stored_error(content: mmap.mmap | bytes, start: int, stop: int) -> bytes:
-    """Shorten a cell's outputs to a stored `NameError`; empty if there is none."""
-    match = _STORED_ERROR.search(content, start, stop)
-    text = b'[{"output_type": "error", "ename": "NameError", "evalue": %b, "traceback": []}]'
-    return text % match.group() if match and content[start : start + 1] == b"[" else b""
+    """Shorten a cell's outputs to a stored error, with the message of a `NameError`; empty if there is none."""
+    if content[start : start + 1] != b"[":
+        return b""
+    text = b'[{"output_type": "error", "ename": %b, "evalue": %b, "traceback": []}]'
+    if match := _STORED_ERROR.search(content, start, stop):
+        return text % (b'"NameError"', match.group())
+    match = _STORED_CLASS.search(content, start, stop)
+    return text % (match[1], b'""') if match else b""
 
 
 def _signs(content: mmap.mmap | bytes, start: int, stop: int) -> set[str]:

@@ -92,7 +92,7 @@ class CellFact(Document):
     submitted_count: int | None = None
     """`execution_count` in the submitted file."""
     submitted_error: str | None = None
-    """Class and message of the `NameError` among the cell's outputs in the submitted file, if any."""
+    """Class of the error among the cell's outputs in the submitted file, with the message of a `NameError`; if any."""
 
 
 class RowsFact(Document):

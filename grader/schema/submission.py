@@ -21,7 +21,8 @@ __all__ = [
 ]
 
 STORED_ERROR = "grader_stored_error"
-"""Key of a cell's metadata: class and message of the `NameError` among the outputs in the submitted file."""
+"""Key of a cell's metadata: class of the error among the outputs in the submitted file, with the message
+of a `NameError`."""
 
 
 SubmittedFrom = Literal["", "name", "timestamp", "metadata", "times", "mark", "commit"]

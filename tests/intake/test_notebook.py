@@ -393,6 +393,13 @@ def test_a_stored_name_error_is_kept_with_its_cell(tmp_path: Path) -> None:
     ]
 
 
+def test_the_class_of_another_stored_error_is_kept(tmp_path: Path) -> None:
+    error = {"output_type": "error", "ename": "OSError", "evalue": "no file", "traceback": ["a" * 9]}
+    printed = {"output_type": "stream", "name": "stdout", "text": '{"ename": "OSError"}'}
+    read = read_notebook(write(tmp_path, book(code("load()", outputs=[error]), code("1", outputs=[printed]))))
+    assert [cell.metadata.get(STORED_ERROR) for cell in read.cells] == ["OSError: ", None]
+
+
 def test_a_stored_name_error_of_version_3_is_kept(tmp_path: Path) -> None:
     error = {
         "output_type": "pyerr",

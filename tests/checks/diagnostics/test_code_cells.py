@@ -122,7 +122,7 @@ LOOKALIKES: Cases = {
         ),
         # The author's kernel failed in this cell for another reason, and perhaps before the name.
         undefined("a", a_cell(0, "b + a", submitted_count=2, submitted_error="NameError: name 'b' is not defined")),
-        undefined("a", a_cell(0, "x = load()\na + x", submitted_count=2, submitted_error="OSError: no file")),
+        undefined("a", a_cell(0, "x = load()\na + x", submitted_count=2, submitted_error="OSError: ")),
         # The failing cell defines the name too late; the other cell is not the only one that defines it.
         undefined("net", a_cell(0, "net.fit(x)\nnet = build()"), a_cell(1, "net = build()")),
         # Databricks defines it; another note reports that.
