@@ -6,7 +6,6 @@ command `grader grade` and the head may use every core, as the nodes' machine wo
 
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -68,7 +67,7 @@ def _environment(own: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def _started(words: list[str], cores: list[int], log: Path) -> Iterator[None]:
     """Run a node on some cores within the block, and end all its processes."""
-    command = [shutil.which("taskset") or "taskset", "--cpu-list", ",".join(map(str, cores)), str(_RAY), "start"]
+    command = ["taskset", "--cpu-list", ",".join(map(str, cores)), str(_RAY), "start"]
     common = ["--node-ip-address=127.0.0.1", f"--object-store-memory={_STORE_BYTES}", "--block"]
     with log.open("wb") as output:
         process = subprocess.Popen([*command, *words, *common], stdout=output, stderr=output)

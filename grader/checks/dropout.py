@@ -76,8 +76,9 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
     counting = [candidate.layer for candidate in candidates if candidate.counts]
     unknown = sum(candidate.counts is None for candidate in candidates)
     passed = len(counting) >= params.at_least
-    explained = [] if passed else [candidate for candidate in candidates if not candidate.counts]
-    message = sentences(_count(model.name, counting, params.at_least), *map(_explained, explained[:_MOST_LISTED]))
+    misses = [] if passed else [candidate for candidate in candidates if not candidate.counts]
+    explained = [miss.explained(_named(miss.layer)) for miss in misses[:_MOST_LISTED]]
+    message = sentences(_count(model.name, counting, params.at_least), *explained)
     details: FindingDetails = {
         "assurance": model.assurance,
         "measured": {"found": len(counting), "of_this_kind": len(candidates)},
@@ -106,13 +107,6 @@ def _count(model: str, layers: list[LayerFact], wanted: int) -> Message:
         layers=[_named(layer) for layer in layers],
         wanted=wanted,
     )
-
-
-def _explained(candidate: CandidateLayer) -> Message:
-    layer, faults = _named(candidate.layer), [item.seen for item in candidate.missed.items]
-    if candidate.counts is None:
-        return say("{layer} may count: {faults}.", layer=layer, faults=faults)
-    return say("{layer} does not count: {faults}.", layer=layer, faults=faults)
 
 
 def _conditions(network: Network, position: int, params: DropoutParams) -> Iterator[Condition]:

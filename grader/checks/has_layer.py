@@ -301,15 +301,8 @@ def _message(
     return sentences(
         _counted(model, candidates, fitting, params),
         _required(params),
-        *(_explained(miss) for miss in explained),
+        *(miss.explained(_described(miss.layer)) for miss in explained),
     )
-
-
-def _explained(miss: CandidateLayer) -> Message:
-    layer, faults = _described(miss.layer), [item.seen for item in miss.missed.items]
-    if miss.counts is None:
-        return say("{layer} may count: {faults}.", layer=layer, faults=faults)
-    return say("{layer} does not count: {faults}.", layer=layer, faults=faults)
 
 
 def _counted(

@@ -84,7 +84,7 @@ def _is_open(seen: Shape | None, wanted: Shape) -> bool:
 
 
 def _with_size_of_images(case: Case, model: ModelFact) -> Shape | None:
-    """Replace the open axes of a model's input shape by those of its last training images, if they are known."""
+    """Give the open axes of a model's input shape the sizes of its last training images, if they are known."""
     arrays = (fit.x for fit in reversed(trainings_of(case.evidence, model.id)))
     x = next((x for x in arrays if x is not None and not x.mapped), None)
     seen = model.input_shape

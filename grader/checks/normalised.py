@@ -183,7 +183,8 @@ class _Front:
             return replace(self, layer=self.layer or layer.name)
         if layer.cls == "Rescaling":
             return replace(self._with(layer, _rescaling(layer)), rescaling=self.rescaling or layer.name)
-        return self._with(layer, scaling_of(layer)) if is_opaque(layer) or scaling_of(layer) else self
+        step = scaling_of(layer)
+        return self if step is None and not is_opaque(layer) else self._with(layer, step)
 
     def _with(self, layer: LayerFact, step: tuple[float, float] | None) -> "_Front":
         if step is None:

@@ -93,8 +93,8 @@ def steps(case: Case, params: StepsParams) -> Finding:
         last change of `trainable`. Layers can be frozen one by one, through a nested model, or when they are created.
         Layers that no training changes (`Normalization`) do not count. A `compile` or `fit` only counts if its
         freezing or unfreezing holds. Trainings before a model was saved and loaded again belong to the loaded model,
-        and those of a model to a new model of exactly its layers. If a `call` of the student's may apply the only layer
-        that was not frozen last, a person must judge `all_but_last`.
+        and the trainings of a model to a new model of exactly its layers. If a `call` of the student's may apply the
+        only layer that was not frozen last, a person must judge `all_but_last`.
 
     Why it matters:
         A new last layer sends large gradients through the reused layers and spoils their weights, unless they are

@@ -158,7 +158,7 @@ class Lineage:
         return writer.model if _goes_on(past[-1], fits[0], load) else None
 
     def _made_of(self, model_id: str, first: FitFact) -> str | None:
-        """Find the model whose layers with weights are exactly those of this one, and that was trained before it."""
+        """Find a model that was trained before this one and has exactly the same layers with weights."""
         last = max(
             (self._fits[other][-1] for other in self._sharing.get(model_id, ()) if other in self._fits),
             key=lambda fit: fit.event,

@@ -77,13 +77,13 @@ def _in_named_zone(text: str, name: str, zone: tzinfo) -> datetime | None:
     """Read a time in the zone of a name like `Europe/Berlin`, or in the given zone if it has this short name then."""
     try:
         naive = datetime.fromisoformat(text)
-        zones = [ZoneInfo(name)] if "/" in name else [zone]
+        own = ZoneInfo(name) if "/" in name else zone
     except (ValueError, LookupError, OSError):
         return None
     if naive.tzinfo is not None:
         return None
     # In the hour that a change of the clocks repeats, the short name tells which one is meant.
-    times = (naive.replace(tzinfo=own, fold=fold) for own in zones for fold in (0, 1))
+    times = (naive.replace(tzinfo=own, fold=fold) for fold in (0, 1))
     try:
         return next((one.astimezone(UTC) for one in times if "/" in name or one.tzname() == name.upper()), None)
     except OverflowError:

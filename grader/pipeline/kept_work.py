@@ -163,7 +163,7 @@ class KeptWork:
         }
 
     def store(self, new: Grade, content: bytes = b"") -> None:
-        """Store the parts that are new, before the grade is written.
+        """Store the parts that are new.
 
         Args:
             new: The new grade.

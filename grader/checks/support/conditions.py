@@ -96,3 +96,14 @@ class CandidateLayer:
         if len(self.missed.unseen) < len(self.missed.items):
             return False
         return None if self.missed.items else True
+
+    def explained(self, name: Message) -> Message:
+        """Explain why it does not count, or may not.
+
+        Args:
+            name: The layer, as the message names it.
+        """
+        faults = [item.seen for item in self.missed.items]
+        if self.counts is None:
+            return say("{layer} may count: {faults}.", layer=name, faults=faults)
+        return say("{layer} does not count: {faults}.", layer=name, faults=faults)
