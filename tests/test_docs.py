@@ -18,6 +18,7 @@ from grader.inside.record.events import KINDS
 from grader.pipeline.rubrics import shipped_rubrics
 from grader.schema.base import Document
 from grader.schema.course import AssignmentSettings, CourseSettings, LateRules
+from grader.schema.described import field_notes
 from grader.schema.mail import MailSettings
 from grader.schema.rubric import DiagnosticSettings, OutputSettings, Rubric, RunSettings
 from grader.schema.site import SiteSettings
@@ -49,7 +50,7 @@ def _unexplained(outermost: Any) -> list[str]:
         f"{document.__name__}.{name}"
         for document in make_docs.documents(outermost)
         for name in document.model_fields
-        if not make_docs.field_notes(document).get(name)
+        if not field_notes(document).get(name)
     ]
 
 
@@ -63,7 +64,7 @@ def test_every_generated_page_is_what_the_code_says_now() -> None:
 
 
 def test_the_same_code_gives_the_same_pages() -> None:
-    make_docs.field_notes.cache_clear()
+    field_notes.cache_clear()
     assert make_docs.pages() == make_docs.pages()
 
 

@@ -36,12 +36,13 @@ from grader.pipeline.rubrics import find_rubric, shipped_rubrics
 from grader.schema import rubric as rubric_schema
 from grader.schema.course import AssignmentSettings, CourseSettings, LateRules
 from grader.schema.data import DATA_VERSION, TABLES, DataRow
+from grader.schema.described import field_notes, notes_below
 from grader.schema.evidence import Evidence
 from grader.schema.mail import MailSettings
 from grader.schema.rubric import Criterion, DiagnosticSettings, OutputSettings, Rubric, RunSettings
 from grader.schema.site import SiteSettings
 
-__all__ = ["commands", "documents", "field_notes", "main", "pages", "record_notes", "sections", "stale"]
+__all__ = ["commands", "documents", "main", "pages", "record_notes", "sections", "stale"]
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -712,30 +713,8 @@ def documents(document: type[BaseModel]) -> list[type[BaseModel]]:
     return result
 
 
-@functools.cache
-def field_notes(document: type[BaseModel]) -> Mapping[str, str]:
-    """Return the docstrings below a document's fields, including inherited fields."""
-    notes: dict[str, str] = {}
-    for base in reversed(document.__mro__):
-        if not (isinstance(base, type) and issubclass(base, BaseModel) and base is not BaseModel):
-            continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
-        if isinstance(body, ast.ClassDef):
-            notes |= dict(_notes_in(body))
-    return {name: text for name, text in notes.items() if name in document.model_fields}
-
-
-def _notes_in(body: ast.ClassDef | ast.Module) -> Iterator[tuple[str, str]]:
-    for statement, after in zip(body.body, [*body.body[1:], None], strict=True):
-        if isinstance(statement, ast.Assign):
-            target = statement.targets[0]
-        elif isinstance(statement, ast.AnnAssign):
-            target = statement.target
-        else:
-            continue
-        value = after.value if isinstance(after, ast.Expr) else None
-        if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
-            yield target.id, _paragraph(value.value)
+def _notes_in(body: ast.ClassDef | ast.Module) -> dict[str, str]:
+    return {name: _paragraph(note) for name, note in notes_below(body.body)}
 
 
 def _table(document: type[BaseModel]) -> Iterator[str]:
@@ -748,7 +727,7 @@ def _table(document: type[BaseModel]) -> Iterator[str]:
         given = schema["properties"][key]
         kind = _kind(given, schema)
         left_out = "required" if key in required else _default(given.get("default"), is_size=kind == _SIZE)
-        yield f"| `{key}` | {_cell(kind)} | {left_out} | {_cell(notes.get(name, ''))} |"
+        yield f"| `{key}` | {_cell(kind)} | {left_out} | {_cell(_paragraph(notes.get(name, '')))} |"
     yield ""
 
 
@@ -863,11 +842,11 @@ def _declared(module: ModuleType) -> list[type[Any]]:
 def _source_notes(module: ModuleType) -> Mapping[str, Mapping[str, str]]:
     """Map each class of a module to the notes under its fields, those it inherits included; "" to the module's own."""
     tree = ast.parse(inspect.getsource(module))
-    notes = {"": dict(_notes_in(tree))}
+    notes = {"": _notes_in(tree)}
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             inherited = [notes.get(ast.unparse(base), {}) for base in node.bases]
-            notes[node.name] = {key: text for part in (*inherited, dict(_notes_in(node))) for key, text in part.items()}
+            notes[node.name] = {key: text for part in (*inherited, _notes_in(node)) for key, text in part.items()}
     return notes
 
 

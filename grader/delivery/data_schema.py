@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin
 
 from grader.schema.data import DATA_VERSION, TABLES, DataRow, Personal, Unit
+from grader.schema.described import field_notes
 
 __all__ = ["SCHEMA_FILE", "Column", "ColumnType", "columns_of", "paragraph", "schema_document"]
 
@@ -44,10 +45,11 @@ class Column:
 @cache
 def columns_of(row: type[DataRow]) -> tuple[Column, ...]:
     """Return the columns of a table, in order."""
-    return tuple(_column(name, field) for name, field in row.model_fields.items())
+    notes = field_notes(row)
+    return tuple(_column(name, field, notes.get(name, "")) for name, field in row.model_fields.items())
 
 
-def _column(name: str, field: Any) -> Column:
+def _column(name: str, field: Any, note: str) -> Column:
     parts = get_args(field.annotation) if get_origin(field.annotation) in {Union, types.UnionType} else ()
     kind = next((part for part in parts if part is not type(None)), field.annotation)
     unit = next((mark.name for mark in field.metadata if isinstance(mark, Unit)), None)
@@ -58,7 +60,7 @@ def _column(name: str, field: Any) -> Column:
         nullable=bool(parts) or personal is Personal.WORDS,
         unit=unit,
         personal=personal,
-        note=paragraph(field.description or ""),
+        note=paragraph(note),
     )
 
 

@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, time, tzinfo
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from grader.schema.base import Document
+from grader.schema.described import Described
 from grader.schema.mail import MailSettings
 from grader.schema.quantities import TIME_UNITS, parse_quantity
 
@@ -153,10 +154,8 @@ _Zone = Annotated[str, AfterValidator(_known_zone)]
 _AssignmentId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 
 
-class LateRules(Document):
+class LateRules(Described):
     """Deduction for submissions after the due date."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     grace: _Period = 0.0
     """Time after the due date in which a submission still counts as in time, such as `30 min`. After it, lateness
@@ -169,10 +168,8 @@ class LateRules(Document):
     becomes negative."""
 
 
-class AssignmentSettings(Document):
+class AssignmentSettings(Described):
     """One assignment of a course."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     rubric: _Text
     """Id of a shipped rubric, or the path of a YAML file."""
@@ -199,10 +196,8 @@ class AssignmentSettings(Document):
     """Time before which `grader mail --send` sends nothing to students, written like `due`."""
 
 
-class CourseSettings(Document):
+class CourseSettings(Described):
     """A course: its assignments, its people, and defaults of commands for it."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     version: Literal[1]
     """Version of the format."""

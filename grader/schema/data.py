@@ -11,9 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
 
-from pydantic import ConfigDict
-
-from grader.schema.base import Document
+from grader.schema.described import Described
 
 __all__ = [
     "DATA_VERSION",
@@ -69,10 +67,8 @@ _Images = Annotated[int | None, Unit("images")]
 _Epochs = Annotated[int | None, Unit("epochs")]
 
 
-class DataRow(Document):
+class DataRow(Described):
     """A row of a table. Its fields are the columns; a column whose type allows None can be empty."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     key: ClassVar[tuple[str, ...]] = ()
     """Columns that identify a row among those of its submission."""

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from grader.schema.base import Document
+from grader.schema.described import Described
 
 __all__ = ["CriterionSent", "GradeSent", "MailRow", "MailSettings", "MailState", "Security"]
 
@@ -60,10 +61,8 @@ class MailRow(Document):
     """Unix time of the last change of the state."""
 
 
-class MailSettings(Document):
+class MailSettings(Described):
     """Server and sender of `grader mail`; the password is only read from the environment."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     server: _Text | None = None
     """Host name of the mail server."""

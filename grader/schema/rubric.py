@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from grader.schema.base import Document, Json
+from grader.schema.described import Described
 from grader.schema.quantities import TIME_UNITS, parse_quantity
 
 __all__ = [
@@ -87,10 +88,8 @@ Dialect = Literal["keras3", "keras2", "auto"]
 Take = Literal["best", "median", "first"]
 
 
-class OutputSettings(Document):
+class OutputSettings(Described):
     """Limits of a notebook's stored output; a cell says so if output was left out."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     cell_text: int = Field(default=200_000, ge=1)
     """Characters that one cell may print."""
@@ -110,10 +109,8 @@ class OutputSettings(Document):
     """Separate outputs of one cell."""
 
 
-class RunSettings(Document):
+class RunSettings(Described):
     """Settings of the execution of a submission."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     dialect: Dialect = "auto"
     """Keras version that the notebook was written for; `auto` recognizes it from the notebook."""
@@ -310,10 +307,8 @@ class Ranking(Document):
     """Id of the criterion to rank by; its check measures `parameters` and `accuracy`, as `score_curve` does."""
 
 
-class StudentNotes(Document):
+class StudentNotes(Described):
     """Selection of the margin notes that students also see."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     leave_out: tuple[str, ...] = ()
     """Ids of diagnostics whose notes only the instructor's edition shows."""
@@ -322,10 +317,8 @@ class StudentNotes(Document):
     stay."""
 
 
-class DiagnosticSettings(Document):
+class DiagnosticSettings(Described):
     """Selection of the diagnostics that write margin notes, with their models and thresholds."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     leave_out: tuple[str, ...] = ()
     """Ids of diagnostics to turn off."""
@@ -350,10 +343,8 @@ class DiagnosticSettings(Document):
         return name in self.only if self.only is not None else name not in self.leave_out
 
 
-class ReferenceSettings(Document):
+class ReferenceSettings(Described):
     """The reference solution, and whether students see it."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     file: str = Field(min_length=1)
     """File name of the reference notebook, which is searched next to the rubric and in `reference/`."""

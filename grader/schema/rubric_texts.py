@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from grader.schema.base import Document
+from grader.schema.described import Described
 
 __all__ = ["CriterionTexts", "RubricTexts"]
 
 
-class CriterionTexts(Document):
+class CriterionTexts(Described):
     """The texts of one criterion; a text that is left out stays English."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     title: str = ""
     """Title that the student reads."""
@@ -23,10 +21,8 @@ class CriterionTexts(Document):
     """Instructions for the person who judges the criterion (`manual.guide` in the rubric)."""
 
 
-class RubricTexts(Document):
+class RubricTexts(Described):
     """The texts of a rubric in one language."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     version: Literal[1]
     """Version of the format."""

@@ -2,9 +2,7 @@
 
 from typing import Literal
 
-from pydantic import ConfigDict
-
-from grader.schema.base import Document
+from grader.schema.described import Described
 from grader.schema.message import Message
 
 __all__ = [
@@ -24,11 +22,7 @@ __all__ = [
 SubmissionState = Literal["queued", "running", "done"]
 
 
-class _Answer(Document):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class Problem(_Answer):
+class Problem(Described):
     """Reason why a request was refused: what is wrong, where, and what to do."""
 
     kind: str
@@ -45,21 +39,21 @@ class Problem(_Answer):
     """The advice as data, for an upload that is not a notebook."""
 
 
-class ProblemAnswer(_Answer):
+class ProblemAnswer(Described):
     """Body of each answer with a status of 400 or more."""
 
     error: Problem
     """The reason."""
 
 
-class Health(_Answer):
+class Health(Described):
     """Whether the service accepts notebooks."""
 
     status: Literal["ok", "draining"]
     """`draining`: the service is about to end; it answers questions, and accepts no more notebooks."""
 
 
-class RubricAnswer(_Answer):
+class RubricAnswer(Described):
     """A rubric that the service grades with."""
 
     id: str
@@ -70,14 +64,14 @@ class RubricAnswer(_Answer):
     """Points without hidden criteria."""
 
 
-class RubricsAnswer(_Answer):
+class RubricsAnswer(Described):
     """All rubrics of the service."""
 
     rubrics: tuple[RubricAnswer, ...]
     """The rubrics, sorted by id."""
 
 
-class QueueCounts(_Answer):
+class QueueCounts(Described):
     """The number of submissions by state."""
 
     queued: int
@@ -90,7 +84,7 @@ class QueueCounts(_Answer):
     """Longest queue; uploads beyond it get the status 429."""
 
 
-class Progress(_Answer):
+class Progress(Described):
     """Progress of a running submission."""
 
     text: str
@@ -101,7 +95,7 @@ class Progress(_Answer):
     """Code cells to execute; 0 if not known yet."""
 
 
-class Outcome(_Answer):
+class Outcome(Described):
     """Summary of a grade, in the student's edition."""
 
     status: Literal["graded", "not_graded"]
@@ -116,7 +110,7 @@ class Outcome(_Answer):
     """Why it was not graded."""
 
 
-class Links(_Answer):
+class Links(Described):
     """Addresses that belong to a submission, as paths of the service."""
 
     self: str
@@ -127,7 +121,7 @@ class Links(_Answer):
     """The report as an HTML page."""
 
 
-class SubmissionAnswer(_Answer):
+class SubmissionAnswer(Described):
     """One submission: where it is in the queue, and the outcome."""
 
     id: str

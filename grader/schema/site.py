@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from grader.schema.base import Document
+from grader.schema.described import Described
 from grader.schema.mail import MailSettings
 
 __all__ = ["SiteSettings"]
@@ -12,10 +12,8 @@ __all__ = ["SiteSettings"]
 _Text = Annotated[str, StringConstraints(min_length=1)]
 
 
-class SiteSettings(Document):
+class SiteSettings(Described):
     """Defaults of options that depend on the machine; course settings are in the rubric."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     version: Literal[1]
     """Version of the format."""

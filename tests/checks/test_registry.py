@@ -13,6 +13,7 @@ from grader.checks import all_checks, all_diagnostics, check, diagnostic, regist
 from grader.checks.registry import built_in_modules
 from grader.checks.support.params import Params
 from grader.facts.case import Case
+from grader.schema.described import field_notes
 from grader.schema.errors import HarnessError
 from grader.schema.grade import Finding
 
@@ -126,7 +127,7 @@ def test_every_check_is_documented_under_the_same_headings(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(all_checks()))
 def test_every_parameter_is_described_once_at_its_field(name: str) -> None:
     spec = all_checks()[name]
-    assert [field for field, info in spec.parameters.model_fields.items() if not info.description] == []
+    assert field_notes(spec.parameters).keys() == spec.parameters.model_fields.keys()
     assert "Parameters:" not in spec.doc
 
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, Strict, model_validator
+from pydantic import Field, Strict, model_validator
 
-from grader.schema.base import Document
+from grader.schema.described import Described
 from grader.schema.message import Message, say
 from grader.schema.rubric import Slug
 
@@ -18,10 +18,8 @@ Part = Annotated[float, Strict(), Field(ge=0, le=1)]
 """A fraction, 0 to 1."""
 
 
-class Params(Document):
+class Params(Described):
     """Base of the parameters in a criterion's `with`; field docstrings become descriptions in the JSON Schema."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     @property
     def needs_dataset(self) -> bool:
