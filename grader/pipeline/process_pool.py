@@ -24,7 +24,7 @@ _Answer = TypeVar("_Answer")
 
 _LARGEST_CHUNK = 64
 _WORTH_A_PROCESS = 24
-"""Smallest number of names that is worth starting workers."""
+"""Smallest number of names that is worth starting workers, if each takes milliseconds."""
 _BETWEEN_COLLECTIONS = 16
 """Names of a chunk between two collections of garbage."""
 _AHEAD = 3
@@ -36,7 +36,12 @@ _work: Callable[[Sequence[str]], Any] | None = None
 
 
 def in_chunks(
-    work: Callable[[Sequence[str]], _Answer], names: Sequence[str], *, workers: int | None = None
+    work: Callable[[Sequence[str]], _Answer],
+    names: Sequence[str],
+    *,
+    workers: int | None = None,
+    least: int = _WORTH_A_PROCESS,
+    most: int = _LARGEST_CHUNK,
 ) -> Generator[_Answer, None, None]:
     """Apply a function to all names, a chunk at a time.
 
@@ -46,6 +51,8 @@ def in_chunks(
         work: A pure function, or one that writes only files of its names.
         names: The names, in the order of the answers.
         workers: Number of processes; by default the number of cores. With 1 the work is done in this process.
+        least: Smallest number of names that is worth starting workers.
+        most: Largest number of names in a chunk.
 
     Yields:
         The answer for each chunk, in order.
@@ -54,10 +61,10 @@ def in_chunks(
         HarnessError: A worker process died.
     """
     count = workers or len(os.sched_getaffinity(0))
-    if count == 1 or len(names) < _WORTH_A_PROCESS or sys.platform != "linux":
-        yield from (_uncollected(work, chunk) for chunk in _chunks(names, _LARGEST_CHUNK))
+    if count == 1 or len(names) < least or sys.platform != "linux":
+        yield from (_uncollected(work, chunk) for chunk in _chunks(names, most))
         return
-    size = max(1, min(_LARGEST_CHUNK, len(names) // (count * 4)))
+    size = max(1, min(most, len(names) // (count * 4)))
     pool = ProcessPoolExecutor(
         count, mp_context=multiprocessing.get_context("fork"), initializer=_begin, initargs=(work, os.getpid())
     )

@@ -3,12 +3,13 @@
 import functools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -37,7 +38,14 @@ from grader.pipeline.publish import (
     unexpected,
 )
 from grader.pipeline.rubrics import find_rubric, note_rubric, noted_attempts, noted_language, noted_rubric
-from grader.pipeline.standing import Outcome, PagesRecord, standing_row, unchanged_grades
+from grader.pipeline.standing import (
+    Outcome,
+    PagesRecord,
+    Unchanged,
+    kept_rows,
+    standing_row,
+    unchanged_grades,
+)
 from grader.report.classrow import ClassRow, with_shared_parts
 from grader.schema.errors import (
     ArtefactError,
@@ -55,7 +63,7 @@ from grader.schema.judgement import Judgement, ReviewGrade
 from grader.schema.message import Message
 from grader.schema.submission import Submission
 from grader.store.attempts import AttemptsFolder
-from grader.store.database import Database, ExecutionKey, ExecutionRow, GradingRow, StandingRow, grading_row
+from grader.store.database import Database, ExecutionRow, GradingRow, StandingRow, grading_row
 from grader.store.files import Batch, encoded
 from grader.store.results import ResultsFolder, as_stored, grade_bytes, grade_data, unsealed_data
 from grader.store.seal import SEAL, is_edited, is_sealed_stamp
@@ -85,6 +93,8 @@ __all__ = [
 _T = TypeVar("_T")
 
 _CHANGES = "changes.csv"
+_MANY: Final = 2_000
+"""Number of submissions whose files one process can look at in a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,9 @@ class _Collected:
     """The results of all submissions; equal parts are in memory once."""
 
     rows: list[ClassRow] = field(default_factory=list)
+    """The rows of the submissions that were graded again."""
+    kept: list[str] = field(default_factory=list)
+    """The other submissions, whose rows are read only if the pages of the class are written."""
     counted: dict[str, frozenset[int]] = field(default_factory=dict)
     """Numbers of the attempts in each grade; the database may have stale executions of other attempts."""
     bases: dict[str, str] = field(default_factory=dict)
@@ -149,22 +162,34 @@ class _Collected:
     edited: list[str] = field(default_factory=list)
     _shared: dict[Any, Any] = field(default_factory=dict)
 
+    def keep(self, known: Unchanged) -> None:
+        """Add a submission whose grade stays."""
+        self.kept.append(known.submission)
+        self._note(known.submission, known.basis, known.counted)
+        self.review += [Review(known.submission, known.student, judgement) for judgement in known.review]
+
     def add(self, submission: str, outcome: Outcome, basis: str, *, edited: bool = False) -> None:
-        """Add the result of a submission."""
-        self.bases[submission] = basis
-        row, numbers = with_shared_parts(outcome.row, self._shared), frozenset(outcome.counted)
+        """Add the result of a submission that was graded again."""
+        row = with_shared_parts(outcome.row, self._shared)
         self.rows.append(row)
-        self.counted[submission] = self._shared.setdefault(numbers, numbers)
+        self._note(submission, basis, outcome.counted)
         self.review += [Review(row.id, row.student, judgement) for judgement in outcome.review]
         if edited:
             self.edited.append(row.id)
 
-    def sorted(self, names: Sequence[str]) -> list[ClassRow]:
-        """Sort everything by submission, and return the rows."""
-        order = {name: place for place, name in enumerate(names)}
-        self.rows.sort(key=lambda row: order[row.id])
-        self.review.sort(key=lambda one: order[one.submission])
-        return self.rows
+    def all_rows(self, kept: Iterable[ClassRow]) -> list[ClassRow]:
+        """Return the rows of all submissions, by submission.
+
+        Args:
+            kept: The rows of the grades that stay.
+        """
+        rows = [*self.rows, *(with_shared_parts(row, self._shared) for row in kept)]
+        return sorted(rows, key=lambda row: row.id)
+
+    def _note(self, submission: str, basis: str, counted: Sequence[int]) -> None:
+        numbers = frozenset(counted)
+        self.bases[submission] = basis
+        self.counted[submission] = self._shared.setdefault(numbers, numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,10 +269,10 @@ def regrade_class(
     # The status of an unchanged grade shows that it has no judgements, without a look into its file.
     course = judged_course(course, out, names=())
     names, collected = out.submissions(), _Collected()
-    present = set(names)
-    for known in unchanged_grades(course, out):
-        if known.submission in present:
-            collected.add(known.submission, known.outcome, known.basis)
+    known = in_chunks(partial(unchanged_grades, course, out), names, workers=workers, least=_MANY, most=_MANY)
+    with closing(known) as answers:
+        for staying in chain.from_iterable(answers):
+            collected.keep(staying)
     rest = [name for name in names if name not in collected.counted]
     check_missing(out, rest)
     note_rubric(course.loaded, out, executes=False)
@@ -263,11 +288,10 @@ def regrade_class(
                 collected.add(one.grading.submission, one.outcome, one.grading.basis, edited=one.edited)
             database.record_gradings(_new_rows([one.grading for one in answer], room.known))
             database.record_standings([one.standing for one in answer if one.standing is not None])
-            listener(len(collected.rows), len(names))
-    rows = collected.sorted(names)
+            listener(len(collected.bases), len(names))
     pages, page_record = Batch(out.root), PagesRecord(course, out, sorted(collected.bases.items()))
     if not page_record.stands():
-        publish_rows(rows, course, out, pages)
+        publish_rows(collected.all_rows(kept_rows(course, out, collected.kept)), course, out, pages)
     offsets = room.journal.places()
     # Include changes of an interrupted regrade; skip submissions that no longer exist.
     places = [offsets[name] for name in names if name in offsets]
@@ -280,16 +304,16 @@ def regrade_class(
     if places:
         out.sync()
     room.journal.end()
-    not_graded = sum(not row.graded for row in rows)
+    not_graded = sum(not row.graded for row in collected.rows)
     parts, outdated = ineffective(room, collected.counted)
     return Regrade(
-        total=len(rows),
+        total=len(collected.bases),
         not_graded=not_graded,
         changed=len(places),
         first=first,
         ineffective=parts,
         outdated=outdated,
-        review=tuple(collected.review),
+        review=tuple(sorted(collected.review, key=lambda one: one.submission)),
         orphans=orphans_of(course, names),
         edited=tuple(collected.edited),
     )
@@ -349,11 +373,8 @@ def counted_attempts(grade: Grade) -> frozenset[int]:
 def _by_submission(rows: Sequence[ExecutionRow]) -> dict[str, tuple[ExecutionRow, ...]]:
     """Group executions by submission."""
     groups: defaultdict[str, list[ExecutionRow]] = defaultdict(list)
-    shared: dict[str, str] = {}
     for row in rows:
-        # Most texts are the same for nearly all submissions; the parts of the rubric are long.
-        key = ExecutionKey(*(shared.setdefault(text, text) for text in astuple(row.key)))
-        groups[row.submission].append(replace(row, key=key, parts=shared.setdefault(row.parts, row.parts)))
+        groups[row.submission].append(row)
     return {name: tuple(executions) for name, executions in groups.items()}
 
 
@@ -637,7 +658,8 @@ def rubric_of_results(out: ResultsFolder, loaded: LoadedRubric | None = None) ->
         SubmissionPathError: The folder has no results.
         UsageError: Its grades have several rubrics, and none was given.
     """
-    if not out.submissions():
+    names = out.submissions()
+    if not names:
         msg = "the folder has no results"
         raise SubmissionPathError(
             msg, where=str(out.root), advice="give the `--out` folder of a `grader grade` command"
@@ -647,20 +669,20 @@ def rubric_of_results(out: ResultsFolder, loaded: LoadedRubric | None = None) ->
         return assignment.load(loaded)
     if loaded is not None:
         return loaded
-    used = rubrics_used(out)
+    used = rubrics_used(out, names)
     if len(used) > 1:
         # Somebody may have edited the rubric's name in a grade.
-        names = set(out.submissions()) - set(edited_grades(out))
-        used = {one for name in names if (one := out.rubric_id(name)) is not None} or used
+        own = set(names) - set(edited_grades(out))
+        used = {one for name in own if (one := out.rubric_id(name)) is not None} or used
     if len(used) != 1:
         msg = f"the grades in the folder have {len(used)} different rubrics"
         raise UsageError(msg, where=str(out.root), advice="choose one with `--rubric`")
     return find_rubric(noted_rubric(out, used.pop()))
 
 
-def rubrics_used(out: ResultsFolder) -> set[str]:
-    """Find the ids of the rubrics of the grades in a results folder."""
-    return {rubric for name in out.submissions() if (rubric := out.rubric_id(name)) is not None}
+def rubrics_used(out: ResultsFolder, names: Iterable[str]) -> set[str]:
+    """Find the ids of the rubrics of the grades of submissions in a results folder."""
+    return {rubric for name in names if (rubric := out.rubric_id(name)) is not None}
 
 
 def _without_evidence(old: Grade | None, course: Course) -> Grade | None:

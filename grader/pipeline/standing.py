@@ -17,14 +17,21 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from grader.pipeline.course import Course
-from grader.pipeline.publish import inputs_of
+from grader.pipeline.publish import inputs_of, kept_row
 from grader.report.classrow import ClassRow
 from grader.schema.grade import SubmissionStamp
 from grader.schema.judgement import ReviewGrade
 from grader.store.database import Database, StandingRow
 from grader.store.results import ResultsFolder
 
-__all__ = ["Outcome", "PagesRecord", "Unchanged", "standing_row", "unchanged_grades"]
+__all__ = [
+    "Outcome",
+    "PagesRecord",
+    "Unchanged",
+    "kept_rows",
+    "standing_row",
+    "unchanged_grades",
+]
 
 _SETTLED: Final = 50_000_000
 """Nanoseconds after which another change of a file has other times; kernels count time in steps of 1 to 10 ms."""
@@ -47,10 +54,22 @@ class Unchanged:
     submission: str
     basis: str
     """Digest of its inputs and files, as in the row of its grading."""
-    outcome: Outcome
+    student: str
+    counted: tuple[int, ...]
+    """Numbers of the attempts in the grade."""
+    review: tuple[ReviewGrade, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """An outcome without its row, which is read faster."""
+
+    counted: tuple[int, ...]
+    review: tuple[ReviewGrade, ...]
 
 
 _OUTCOME: Final = TypeAdapter(Outcome)
+_SUMMARY: Final = TypeAdapter(_Summary)
 
 
 def standing_row(
@@ -79,27 +98,61 @@ def standing_row(
     )
 
 
-def unchanged_grades(course: Course, out: ResultsFolder) -> Iterator[Unchanged]:
+def unchanged_grades(course: Course, out: ResultsFolder, names: Sequence[str]) -> list[Unchanged]:
     """Find the grades that are current without opening their files.
 
     Args:
         course: Rubric, reference and data, with the judgements.
         out: The results folder.
+        names: The submissions, sorted.
 
     Raises:
         ArtefactError: The database is damaged.
         StorageError: The database cannot be used.
     """
-    for row in Database(out.database_path).standings(course.stamp.id):
+    found = list[Unchanged]()
+    for row in _standings(course, out, names):
         seen = _status(out, row.submission)
         if seen is None or seen[0] != row.files:
             continue
         try:
             stamp = SubmissionStamp.model_validate_json(row.stamp)
             if inputs_of(stamp, course) == row.inputs:
-                yield Unchanged(row.submission, row.basis, _OUTCOME.validate_json(row.outcome))
+                known = _SUMMARY.validate_json(row.outcome)
+                found.append(Unchanged(row.submission, row.basis, stamp.student, known.counted, known.review))
         except ValidationError:
             continue
+    return found
+
+
+def kept_rows(course: Course, out: ResultsFolder, names: Sequence[str]) -> Iterator[ClassRow]:
+    """Read the rows of grades that `unchanged_grades` found.
+
+    Args:
+        course: Rubric, reference and data, with the judgements.
+        out: The results folder.
+        names: The submissions, sorted.
+
+    Raises:
+        ArtefactError: The database is damaged.
+        StorageError: The database cannot be used.
+    """
+    for row in _standings(course, out, names):
+        try:
+            yield _OUTCOME.validate_json(row.outcome).row
+        except ValidationError:
+            # Somebody changed the database; the grade is as it was.
+            if (read := kept_row(out, row.submission, course)) is not None:
+                yield read
+
+
+def _standings(course: Course, out: ResultsFolder, names: Sequence[str]) -> Iterator[StandingRow]:
+    """List the rows of submissions, which are sorted, with the rubric of the course."""
+    if names:
+        wanted = set(names)
+        for row in Database(out.database_path).standings(course.stamp.id, names[0], names[-1]):
+            if row.submission in wanted:
+                yield row
 
 
 class PagesRecord:

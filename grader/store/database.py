@@ -325,7 +325,22 @@ class Database:
         query = "SELECT * FROM execution WHERE ? IS NULL OR submission = ? ORDER BY submission, attempt"
         with self.connection() as connection:
             rows = connection.execute(query, (submission, submission)).fetchall()
-        return tuple(ExecutionRow(row[0], row[1], ExecutionKey(*row[2:6]), *row[6:]) for row in rows)
+        # Most texts are the same for nearly all submissions; the parts of the rubric are long.
+        shared: dict[str, str] = {}
+        known = shared.setdefault
+        return tuple(
+            ExecutionRow(
+                name,
+                attempt,
+                ExecutionKey(*map(known, key, key)),
+                status,
+                reason,
+                seconds,
+                finished,
+                known(parts, parts),
+            )
+            for name, attempt, *key, status, reason, seconds, finished, parts in rows
+        )
 
     def begin_replacing(self, submission: str, key: ExecutionKey, *, attempt: int = 1) -> None:
         """Record that an execution's files are about to replace older ones.
@@ -405,14 +420,21 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany("INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, rows))
 
-    def standings(self, rubric: str) -> Iterator[StandingRow]:
-        """List the rows of a rubric that belong to its last gradings, one after the other, by id."""
+    def standings(self, rubric: str, first: str, last: str) -> Iterator[StandingRow]:
+        """List the rows of a rubric that belong to its last gradings, one after the other, by id.
+
+        Args:
+            rubric: The rubric's id.
+            first: The first submission.
+            last: The last submission.
+        """
         query = (
             "SELECT s.* FROM standing AS s JOIN grading AS g USING (submission, rubric) "
-            "WHERE rubric = ? AND g.basis = s.basis AND g.status = 'graded' ORDER BY submission"
+            "WHERE submission BETWEEN ? AND ? AND rubric = ? AND g.basis = s.basis AND g.status = 'graded' "
+            "ORDER BY submission"
         )
         with self.connection() as connection:
-            for row in connection.execute(query, (rubric,)):
+            for row in connection.execute(query, (first, last, rubric)):
                 yield StandingRow(*row)
 
     def pages_standing(self, rubric: str) -> StandingRow | None:

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -113,6 +113,7 @@ class ResultsFolder:
                 write the file in it.
         """
         self.root = root
+        self._root_text = str(root)
         self._database = database
 
     def nested(self, root: Path) -> "ResultsFolder":
@@ -136,10 +137,7 @@ class ResultsFolder:
         Raises:
             ValueError: The id is not a plain name. (Ids come from intake, which makes them safe.)
         """
-        if submission in {"", ".", ".."} or "/" in submission or "\x00" in submission:
-            msg = f"{submission!r} is not a valid folder name"
-            raise ValueError(msg)
-        return self.root / submission
+        return self.root / _plain_name(submission)
 
     def grade_path(self, submission: str) -> Path:
         """Return the path of a submission's `grade.json`."""
@@ -177,8 +175,9 @@ class ResultsFolder:
         """List the ids of the submissions with evidence or a grade in this folder, sorted."""
         if not self.root.is_dir():
             return ()
-        folders = (p for p in self.root.iterdir() if p.is_dir() and not p.name.startswith("."))
-        return tuple(sorted(p.name for p in folders if _holds_results(p)))
+        with os.scandir(self.root) as entries:
+            folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+        return tuple(sorted(folder.name for folder in folders if _holds_results(folder.path)))
 
     # --- one grader at a time
 
@@ -239,7 +238,9 @@ class ResultsFolder:
         (self.root / ".writable").unlink(missing_ok=True)
         for leftover in self.root.glob(f"{WRITING}*"):
             leftover.unlink(missing_ok=True)
-        for own in (path for path in self.root.iterdir() if path.is_dir() and not path.is_symlink()):
+        with os.scandir(self.root) as entries:
+            folders = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for own in folders:
             with suppress(PermissionError):  # not the grader's
                 _sweep_submission(own)
 
@@ -253,7 +254,7 @@ class ResultsFolder:
 
     def texts_of_paths(self, submission: str) -> tuple[str, tuple[str, ...]]:
         """Return the path of the attempts, and those of `inputs_and_outputs`, as texts, which are made faster."""
-        folder = str(self.folder(submission))
+        folder = f"{self._root_text}/{_plain_name(submission)}"
         names = (f"{_EVIDENCE}/{_EVIDENCE_FILE}", _EXECUTED, _GRADE, *_REPORTS.values())
         return f"{folder}/{_ATTEMPTS}", tuple([f"{folder}/{name}" for name in names])
 
@@ -270,8 +271,7 @@ class ResultsFolder:
     def rubric_id(self, submission: str) -> str | None:
         """Return the rubric's id from the head of a submission's `grade.json`; None if there is no grade."""
         try:
-            with self.grade_path(submission).open("rb") as file:
-                head = file.read(_HEAD)
+            head = _head(f"{self._root_text}/{_plain_name(submission)}/{_GRADE}")
             # A search for the pattern is slow; no other place of the text can match.
             match = _RUBRIC_ID.match(head, max(head.find(_RUBRIC), 0))
             return json.loads(match[1]) if match else _rubric_of(self.read_grade(submission))
@@ -514,25 +514,41 @@ class ResultsFolder:
         return target
 
 
-def _holds_results(folder: Path) -> bool:
+def _head(path: str) -> bytes:
+    """Read the beginning of a file, without the time that a buffer needs."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return (folder / _GRADE).is_file() or (folder / _EVIDENCE).is_dir() or (folder / _ATTEMPTS).is_dir()
-    except PermissionError:
-        return False  # not the grader's, such as `lost+found` on a separate disk
+        return os.read(handle, _HEAD)
+    finally:
+        os.close(handle)
 
 
-def _sweep_submission(submission_folder: Path) -> None:
+def _plain_name(submission: str) -> str:
+    """Return an id that is a plain name; see `ResultsFolder.folder`."""
+    if submission in {"", ".", ".."} or "/" in submission or "\x00" in submission:
+        msg = f"{submission!r} is not a valid folder name"
+        raise ValueError(msg)
+    return submission
+
+
+def _holds_results(folder: str) -> bool:
+    # A folder that is not the grader's, such as `lost+found` on a separate disk, has none.
+    return os.path.isfile(f"{folder}/{_GRADE}") or any(os.path.isdir(f"{folder}/{n}") for n in (_EVIDENCE, _ATTEMPTS))  # noqa: PTH112, PTH113 - paths of thousands of folders
+
+
+def _sweep_submission(submission_folder: str) -> None:
     """Remove unfinished files, and the folder if nothing remains; a folder that was empty before is left alone."""
-    before = _names(submission_folder)
-    attempts = submission_folder / _ATTEMPTS
-    others = [attempts / name for name in _names(attempts)] if _ATTEMPTS in before else []
-    for folder in (submission_folder, *(path for path in others if path.is_dir())):
-        _sweep_folder(folder)
-    if before and not _names(submission_folder):
-        submission_folder.rmdir()
+    names = _names(submission_folder)
+    swept = _sweep_folder(submission_folder, names)
+    if _ATTEMPTS in names:
+        attempts = f"{submission_folder}/{_ATTEMPTS}"
+        for attempt in _names(attempts):
+            _sweep_folder(f"{attempts}/{attempt}", _names(f"{attempts}/{attempt}"))
+    if swept and not _names(submission_folder):
+        Path(submission_folder).rmdir()
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: str) -> list[str]:
     """List the names in a folder; none if it is no folder."""
     try:
         with os.scandir(folder) as entries:
@@ -541,16 +557,24 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _sweep_folder(folder: Path) -> None:
-    """Remove the files that a killed grader was writing."""
-    for name in _names(folder):
+def _sweep_folder(folder: str, names: Sequence[str]) -> bool:
+    """Remove the files that a killed grader was writing, and return whether there were any in the folder itself.
+
+    Args:
+        folder: A folder of a submission, or of one of its attempts.
+        names: The names in it.
+    """
+    leftovers = [name for name in names if name.startswith((WRITING, FILLING, STAGING))]
+    for name in leftovers:
         if name.startswith(WRITING):
-            (folder / name).unlink(missing_ok=True)
-        elif name.startswith((FILLING, STAGING)):
-            shutil.rmtree(folder / name, ignore_errors=True)
-    for name in _names(folder / _EVIDENCE):
-        if name.startswith(WRITING):
-            (folder / _EVIDENCE / name).unlink(missing_ok=True)
+            Path(folder, name).unlink(missing_ok=True)
+        else:
+            shutil.rmtree(Path(folder, name), ignore_errors=True)
+    if _EVIDENCE in names:
+        for name in _names(f"{folder}/{_EVIDENCE}"):
+            if name.startswith(WRITING):
+                Path(folder, _EVIDENCE, name).unlink(missing_ok=True)
+    return bool(leftovers)
 
 
 # --- documents as text ---------------------------------------------------------------------------------------

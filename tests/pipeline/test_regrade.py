@@ -128,6 +128,20 @@ def test_where_nothing_changed_no_file_is_opened_and_one_that_changed_is_noticed
     assert read != []
 
 
+@pytest.mark.parametrize("damage", ["", '{"counted": [1], "review": []}'])
+def test_pages_that_are_gone_are_written_again_with_the_rows_of_grades_that_stay(folder: Path, damage: str) -> None:
+    out, course = ResultsFolder(folder / "out"), _course(folder)
+    regrade_class(course, out)
+    before = _files(out.root)
+    with Database(out.database_path).connection() as connection:
+        if damage:
+            connection.execute("UPDATE standing SET outcome = ? WHERE submission = ?", (damage, NAMES[3]))
+    (out.root / "index.html").unlink()
+    out.report_path(NAMES[7], "student").unlink()
+    assert regrade_class(course, out).total == len(NAMES)
+    assert _files(out.root) == before
+
+
 def test_who_changed_and_why_is_told_for_each_criterion(folder: Path) -> None:
     out = ResultsFolder(folder / "out")
     old = out.read_grade(NAMES[0])
@@ -452,6 +466,8 @@ def test_chunks_come_back_in_order_and_from_other_processes() -> None:
     assert [name for _, chunk in answers for name in chunk] == names
     assert os.getpid() not in {pid for pid, _ in answers}
     assert [pid for pid, _ in in_chunks(_lengths, names[:5], workers=3)] == [os.getpid()]
+    assert {pid for pid, _ in in_chunks(_lengths, names, workers=3, least=501)} == {os.getpid()}
+    assert [len(chunk) for _, chunk in in_chunks(_lengths, names, workers=1, most=300)] == [300, 200]
 
 
 def test_a_batch_puts_its_files_in_their_places_together(tmp_path: Path) -> None:
