@@ -25,7 +25,8 @@ def equal_kernels(case: Case) -> tuple[Diagnostic, ...]:
         last layer of a model: its units get different gradients from the labels.
 
     Why it matters:
-        Units that start with equal weights get equal gradients and stay equal: the layer is many copies of one unit.
+        Units that start with equal weights compute the same value, and only the layers behind them can make them
+        different. With zeros before ReLU no gradient passes, and the layer never learns.
 
     Example:
         `Conv2D(512, 3, kernel_initializer=keras.initializers.Zeros())`
@@ -56,7 +57,8 @@ def equal_kernels(case: Case) -> tuple[Diagnostic, ...]:
                 ),
                 advice=say(
                     "Keep the random default of `kernel_initializer` (Glorot), or use He for ReLU. Units with equal "
-                    "weights get equal gradients and remain copies of each other; zeros may block training completely."
+                    "weights begin as copies of one unit. With zeros before ReLU, no gradient passes, and the layer "
+                    "never learns."
                 ),
                 model=model.id,
             )

@@ -10,6 +10,7 @@ from grader.checks.support.params import Params, Part
 from grader.checks.support.typed_numbers import TypedNumbers, typed_texts
 from grader.facts.case import Case
 from grader.facts.metrics import is_accuracy
+from grader.facts.stops import is_cut
 from grader.schema.evidence import CellFact, Evidence
 from grader.schema.grade import Diagnostic
 from grader.schema.message import Message, say
@@ -35,8 +36,6 @@ _OTHER_MODELS = re.compile(
     re.MULTILINE,
 )
 """Code of a library whose models the grader does not see."""
-_CUT_SHORT = frozenset({"stopped_by_budget", "unfinished"})
-"""Ends of a training that it did not have in its author's kernel."""
 _ROUNDED = 0.0005
 """Largest difference between a number in the code and its rounded print."""
 
@@ -57,8 +56,8 @@ def contradicted_accuracy(case: Case, parameters: PrintedAccuracyContradictedPar
         Reads numbers that code prints as an accuracy and that are typed into it, in a text or as a number. Reports a
         number above all accuracies of the trainings, the evaluations and the grader's own test, and every number if no
         model was trained or evaluated. Ignores figures of others (a paper, a target, another method), progress bars,
-        notebooks that use another library for models, and notebooks with a training that could not be recorded or that
-        the grader cut short.
+        notebooks that use another library for models, and notebooks with a training that failed, that could not be
+        recorded, or that the grader cut short. Without a model, it also ignores notebooks with an error.
 
     Why it matters:
         Readers expect that the code above a printed number computed it.
@@ -69,10 +68,11 @@ def contradicted_accuracy(case: Case, parameters: PrintedAccuracyContradictedPar
     evidence = case.evidence
     if uses_torch(evidence) is not None or any(f.kind == "custom_loop" and not f.history for f in evidence.fits):
         return ()
-    if any(fit.shortened or fit.status in _CUT_SHORT for fit in evidence.fits):
+    if any(fit.shortened or fit.status == "error" or is_cut(fit) for fit in evidence.fits):
         return ()  # the author's training was longer, and its accuracy may be higher than the recorded ones
     recorded = list(_recorded(evidence))
-    if not recorded and (evidence.fits or evidence.calls or evidence.predictions or evidence.evaluations):
+    used = evidence.fits or evidence.calls or evidence.predictions or evidence.evaluations
+    if not recorded and (used or evidence.run.errors or evidence.run.status != "completed"):
         return ()
     if any(cell.kind == "code" and _OTHER_MODELS.search(cell.source) for cell in evidence.cells):
         return ()

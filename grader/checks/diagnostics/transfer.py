@@ -150,10 +150,10 @@ def shared_changed(case: Case) -> tuple[Diagnostic, ...]:
     """Training one model changed another trained model that shares its layers.
 
     What it does:
-        Looks for trainings that changed layers of a second model that was trained or loaded before. Ignores a second
-        model that was copied or saved before the training and not used after it, and an autoencoder that is not used
-        after it: its purpose was to train the encoder. Gives the accuracy of the second model before and after, if the
-        grader could test both.
+        Looks for trainings that changed layers of a second model that was trained or loaded before. If the second
+        model is not used after the training, ignores it in three cases: it was copied or saved before; it has the same
+        layers, so that both are forms of one model; or it is an autoencoder, whose purpose was to train the encoder.
+        Gives the accuracy of the second model before and after, if the grader could test both.
 
     Why it matters:
         `Sequential(old.layers[:-1])` copies nothing. The old model keeps its last layer, but the shared layers no
@@ -173,7 +173,8 @@ def shared_changed(case: Case) -> tuple[Diagnostic, ...]:
                 continue
             moved = tuple(name for name in changed if name in names[other.id])
             used = past.used_after(other.id, fit.event)
-            if not moved or (not used and (past.was_copied(other.id, fit.event) or _makes_images(other))):
+            done_with = past.was_copied(other.id, fit.event) or past.is_same_network(other.id, fit.model)
+            if not moved or (not used and (done_with or _makes_images(other))):
                 continue
             reported.add((other.id, fit.model))
             notes.append(_note(case.evidence, fit, other, moved, used=used))
@@ -233,6 +234,12 @@ class _Past:
         # A copy of an unknown model may be a copy of this one.
         kin = (model_id, self._origin(model_id))
         return any(one in self._copied and self._copied[one] < event for one in kin)
+
+    def is_same_network(self, model_id: str, other_id: str) -> bool:
+        """Whether two models have the same layers with weights, such as two of `Model(inputs, outputs)`."""
+        models = [self.models[one] for one in (model_id, other_id) if one in self.models]
+        layers = [{(one.name, one.parameters) for one in model.flat_layers() if one.parameters} for model in models]
+        return len(layers) == 2 and layers[0] == layers[1]  # noqa: PLR2004 - a pair
 
     def used_after(self, model_id: str, event: int) -> bool:
         """Whether a model was trained, evaluated or called after an event that changed it, without its old weights."""

@@ -6,7 +6,7 @@ from grader.facts.case import Case
 from grader.schema.evidence import CallbackFact, CallFact, Evidence, PredictFact
 from grader.schema.message import as_message
 from tests.support.diagnosing import Cases, assert_not_noted, assert_noted, each, notes_of
-from tests.support.factories import a_cell, a_fit, an_accuracy, an_evidence
+from tests.support.factories import a_cell, a_fit, a_run, an_accuracy, an_error, an_evidence
 
 
 def printing(printed: str, **keys: object) -> Evidence:
@@ -55,9 +55,13 @@ LOOKALIKES: Cases = {
         an_evidence(cells=(a_cell(0, "import torch\n", output="accuracy: 0.995"),), fits=(), accuracies=()),
         printing("accuracy: 0.9999", fits=(a_fit(kind="custom_loop", history={}),)),
         # The author's training ran to its end; the grader's did not.
-        printing("accuracy: 0.9999", fits=(a_fit(status="stopped_by_budget"),)),
-        printing("accuracy: 0.9999", fits=(a_fit(status="unfinished"),)),
+        printing("accuracy: 0.9999", fits=(a_fit(status="stopped_by_budget", epochs_done=1),)),
+        printing("accuracy: 0.9999", fits=(a_fit(status="unfinished", epochs_done=1),)),
         printing("accuracy: 0.9999", fits=(a_fit(shortened=True),)),
+        printing("accuracy: 0.9999", fits=(a_fit(status="interrupted", epochs_done=1),)),
+        printing("accuracy: 0.9999", fits=(a_fit(status="error", epochs_done=1),)),
+        # A cell failed here, perhaps the one that would have trained.
+        printing("accuracy: 0.995", fits=(), accuracies=(), run=a_run(errors=(an_error(),))),
         printing("Accuracy of one image: 1"),
         # Other libraries compute these.
         computing(

@@ -32,6 +32,18 @@ def pretrained(*, used: bool) -> Evidence:
     return an_evidence(models=(auto, classifier), fits=fits, evaluations=evaluations)
 
 
+def made_again(*, units: int = 2, used: bool = False) -> Evidence:
+    """Make a trained model whose layers a second `Model(inputs, outputs)` has, which is trained further."""
+    first = a_model(dense(8, name="a"), dense(units, name="b"))
+    second = a_model(dense(8, name="a"), dense(2, name="b"), model_id="m2", shares_layers_with=("m1",))
+    fits = (
+        a_fit(event=5, digests_before={"a": "1"}, digests_after={"a": "2"}),
+        a_fit(event=6, model="m2", digests_before={"a": "2", "b": "1"}, digests_after={"a": "3", "b": "2"}),
+    )
+    evaluations = (EvaluateFact(event=9, cell=4, model="m1", results={"loss": 0.1}),) if used else ()
+    return an_evidence(models=(first, second), fits=fits, evaluations=evaluations)
+
+
 MISTAKES: Cases = {
     "frozen-layers-changed": (
         transfer.changed(head={"digests_after": transfer.ALL_MOVED}),
@@ -44,6 +56,9 @@ MISTAKES: Cases = {
         transfer.evidence(evaluations=(transfer.evaluated(transfer.FIRST, 60, 6),)),
         # An autoencoder that is tested after its encoder was changed.
         pretrained(used=True),
+        # A layer of another size in the place of the last one, and a form of the same model that is used again.
+        made_again(units=3),
+        made_again(used=True),
     ),
 }
 
@@ -68,6 +83,8 @@ LOOKALIKES: Cases = {
         transfer.evidence(evaluations=(transfer.evaluated(transfer.FIRST, 45, 0),)),
         transfer.evidence(models=transfer.popped(), saves=()),
         pretrained(used=False),
+        # Two forms of one model: a training with frozen layers, then one of `Model(inputs, outputs)`.
+        made_again(),
     ),
 }
 
