@@ -62,6 +62,7 @@ class Repeated:
     compared: bool = False
 
 
+_KERAS_MODELS: Final = frozenset({"Sequential", "Functional", "Model"})
 _MEASURES: Final[Mapping[str, MeasureLabel]] = {
     "passes": measure(say("Passes over the same images"), "number"),
     "differ": measure(say("Passes give different numbers")),
@@ -77,8 +78,9 @@ def mc_dropout(case: Case, params: McDropoutParams) -> Finding:
 
     What it does:
         Counts the passes of a model with dropout over the same images with the same weights. A pass is a direct call
-        (`model(x, training=True)`), or `predict` if a layer class of the student's always drops. If all passes gave
-        the same numbers, dropout was off. A `tf.function` of the student's is left to a person. One call with several
+        (`model(x, training=True)`), or `predict` if a layer class of the student's always drops. A model with a `call`
+        of the student's may drop there; then passes that differ count. If all passes gave the same numbers, dropout was
+        off. A `tf.function` of the student's is left to a person. One call with several
         copies of the images is as many passes. The arrays that the notebook computes are compared with the outputs: one
         of them must be the mean (or median) over the passes. A mean that is not used, a mean over images or classes,
         and a mean of accuracies are mistakes. If nothing of this was seen, a person must judge.
@@ -152,7 +154,7 @@ def _best(groups: Sequence[Repeated], params: McDropoutParams) -> Repeated:
 
 def _is_traced(evidence: Evidence, call: CallFact, wanted: str | None) -> bool:
     model = evidence.model(call.model)
-    return bool(call.traced and call.training and model and wanted in {None, model.id} and _drops(model))
+    return bool(call.traced and call.training and model and wanted in {None, model.id} and _may_drop(model))
 
 
 def _unseen(evidence: Evidence, call: CallFact) -> Finding:
@@ -171,11 +173,18 @@ def _unseen(evidence: Evidence, call: CallFact) -> Finding:
 
 
 def repeated_passes(evidence: Evidence) -> Iterator[Repeated]:
-    """Find repeated passes of a model with dropout over the same input, grouped by cell."""
+    """Find repeated passes of a model with dropout over the same input, grouped by cell.
+
+    Without a layer that drops, passes with the same numbers are left out: the model's own code does not drop either.
+    """
+    return (one for one in _all_passes(evidence) if one.differ is not False or _drops(one.model))
+
+
+def _all_passes(evidence: Evidence) -> Iterator[Repeated]:
     compared = set()
     for fact in evidence.repeated_passes:
         model = evidence.model(fact.model)
-        if model is not None and _drops(model):
+        if model is not None and _may_drop(model):
             compared.add((fact.cell, model.id, fact.way))
             yield Repeated(
                 model=model,
@@ -190,7 +199,7 @@ def repeated_passes(evidence: Evidence) -> Iterator[Repeated]:
                 compared=True,
             )
     for model in evidence.models:
-        if _drops(model):
+        if _may_drop(model):
             yield from _other_calls(evidence, model, compared)
             yield from _other_predictions(evidence, model, compared)
 
@@ -242,7 +251,13 @@ def _rows(shape: Sequence[int | None]) -> int | None:
 
 def _drops(model: ModelFact) -> bool:
     """Whether a model has dropout, or a layer class of the student's that may drop."""
-    return any(layer.cls in DROPOUTS or layer.custom for layer in model.flat_layers())
+    return any(layer.cls in DROPOUTS or layer.custom or layer.operation == "dropout" for layer in model.flat_layers())
+
+
+def _may_drop(model: ModelFact) -> bool:
+    """Whether a model has dropout, or a function or `call` of the student's, which may use `tf.nn.dropout`."""
+    own = model.cls not in _KERAS_MODELS or any(layer.cls == "Lambda" for layer in model.flat_layers())
+    return own or _drops(model)
 
 
 def _faults(best: Repeated, params: McDropoutParams) -> Iterator[Message]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from grader.schema.evidence import CallFact, Evidence, PredictFact, RepeatedPassesFact
+from grader.schema.evidence import CallFact, Evidence, ModelFact, PredictFact, RepeatedPassesFact
 from tests.support.factories import a_model, an_array, an_evidence, dense, layer, some_passes
 from tests.support.judging import fails, judge
 from tests.support.says import says
@@ -59,6 +59,27 @@ def test_predictions_of_a_dropout_class_of_ones_own_pass() -> None:
     )
     assert finding.status == "passed"
     assert says(finding.message, "calls of `predict`")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        a_model(SELU, OUT, cls="Net"),
+        a_model(SELU, layer("Lambda"), OUT),
+        a_model(SELU, layer("TFOpLambda", config={"function": "nn.dropout"}), OUT),
+    ],
+)
+def test_passes_that_differ_count_if_the_model_s_own_code_drops(model: ModelFact) -> None:
+    assert judge("mc_dropout", made(some_passes(), models=(model,))).status == "passed"
+
+
+@pytest.mark.parametrize(("cls", "differ"), [("Net", False), ("Sequential", True)])
+def test_passes_of_a_model_without_dropout_do_not_count(cls: str, differ: bool) -> None:  # noqa: FBT001 - a parameter
+    models = (a_model(SELU, OUT, cls=cls),)
+    fails(
+        judge("mc_dropout", made(some_passes(differ=differ), models=models)),
+        "No model with dropout predicts the same images repeatedly.",
+    )
 
 
 def test_a_median_is_an_average() -> None:
