@@ -1,6 +1,7 @@
 """The ends of trainings, and changes between them."""
 
 import math
+from collections.abc import Iterable
 
 from pydantic import Field
 
@@ -78,7 +79,8 @@ def still_rising(case: Case, parameters: StillRisingParams) -> tuple[Diagnostic,
 
     What it does:
         Compares the mean accuracy of the last quarter of the epochs with the quarter before, on validation data if
-        there is any. Looks only at the last training of a model, and only if it completed all its epochs.
+        there is any. Looks only at the last training of a model, and only if it completed all its epochs. Ignores
+        training loops of several models in one cell, such as those of a GAN.
 
     Why it matters:
         A few more epochs would have raised the accuracy without other work.
@@ -96,6 +98,8 @@ def still_rising(case: Case, parameters: StillRisingParams) -> tuple[Diagnostic,
         before = sum(values[-2 * quarter : -quarter]) / quarter
         last = sum(values[-quarter:]) / quarter
         if last - before < parameters.rise or values[-1] < max(values) or _ended_by_its_rate(fit, parameters.spent_at):
+            continue
+        if _is_one_of_several(fit, case.evidence.fits):
             continue
         notes.append(
             Diagnostic(
@@ -118,6 +122,12 @@ def still_rising(case: Case, parameters: StillRisingParams) -> tuple[Diagnostic,
             )
         )
     return tuple(notes)
+
+
+def _is_one_of_several(fit: FitFact, fits: Iterable[FitFact]) -> bool:
+    """Whether a loop is one of several models' loops in a cell: two adversaries do not become better and better."""
+    loops = {other.model for other in fits if other.kind == "custom_loop" and other.cell == fit.cell}
+    return fit.kind == "custom_loop" and len(loops) > 1
 
 
 def _highest_at_the_end(cell: int | None, values: tuple[float, ...], *, validated: bool) -> Message:

@@ -33,6 +33,10 @@ LOOKALIKES: Cases = {
         an_evidence(),
         an_evidence(fits=(a_fit(history=RISING, status="stopped_by_budget"),)),
         an_evidence(fits=(a_fit(history=RISING), a_fit(event=9))),
+        # Two adversaries that are trained in turns.
+        an_evidence(
+            fits=tuple(a_fit(event=n, model=f"m{n}", history=RISING, kind="custom_loop") for n in (5, 6)),
+        ),
         an_evidence(fits=(a_fit(history=RISING, step_rates=(0.005, 0.05, 0.005, 0.0001)),)),
         an_evidence(fits=(a_fit(history={"accuracy": (0.9, 0.95, 0.99), "val_accuracy": (0.8, 0.9, 0.99)}),)),
     ),
