@@ -148,7 +148,8 @@ def out_of_order(case: Case) -> tuple[Diagnostic, ...]:
 
     What it does:
         Compares the execution counts in the file with the order of the cells. Gaps and equal numbers (copied cells) are
-        fine, a step back is not. Ignores cells that were never run: their number is empty or 0.
+        fine, a step back is not. Ignores cells that were never run: their number is empty or 0. A second cell with the
+        number 1 shows that the kernel was restarted there, which is fine, too.
 
     Why it matters:
         A run from top to bottom may give other results than those in the submitted file.
@@ -157,7 +158,11 @@ def out_of_order(case: Case) -> tuple[Diagnostic, ...]:
         A cell with the number 15 before a cell with the number 3.
     """
     counts = [(c.index, c.submitted_count) for c in case.evidence.cells if c.submitted_count]
-    steps_back = [(a, b) for a, b in itertools.pairwise(counts) if b[1] < a[1]]
+    steps_back = [
+        (a, b)
+        for place, (a, b) in enumerate(itertools.pairwise(counts), start=1)
+        if b[1] < a[1] and not (b[1] == 1 and any(count == 1 for _, count in counts[:place]))
+    ]
     if not steps_back:
         return ()
     (above, higher), (cell, lower) = steps_back[0]

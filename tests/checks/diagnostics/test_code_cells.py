@@ -39,6 +39,9 @@ MISTAKES: Cases = {
     "cells-out-of-order": (
         an_evidence(cells=(a_cell(0, submitted_count=3), a_cell(1, submitted_count=1))),
         an_evidence(cells=tuple(a_cell(i, submitted_count=c) for i, c in enumerate((4, 0, None, 2)))),
+        # The first cell was run again at the end, and after a restart one of the others was.
+        an_evidence(cells=tuple(a_cell(i, submitted_count=c) for i, c in enumerate((5, 1, 2, 3)))),
+        an_evidence(cells=tuple(a_cell(i, submitted_count=c) for i, c in enumerate((1, 2, 1, 3, 2)))),
     ),
     "name-from-elsewhere": (
         undefined("net", a_cell(0, "net.fit(x)"), a_cell(1, "net = build()")),
@@ -102,6 +105,8 @@ LOOKALIKES: Cases = {
         an_evidence(cells=tuple(a_cell(i, submitted_count=c) for i, c in enumerate((2, 2, 3)))),
         an_evidence(cells=tuple(a_cell(i, submitted_count=c) for i, c in enumerate((1, 0, 2, 0, 5)))),
         an_evidence(cells=(a_cell(0, submitted_count=0), a_cell(1, submitted_count=0))),
+        # The kernel was restarted at the third cell.
+        an_evidence(cells=tuple(a_cell(i, submitted_count=c) for i, c in enumerate((1, 2, 1, 2)))),
     ),
     "name-from-elsewhere": (
         undefined("x", a_cell(0, "x = load()", error="OSError"), a_cell(1, "x + 1", submitted_count=3), at=1),
