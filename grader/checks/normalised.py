@@ -15,7 +15,7 @@ from grader.checks.support.verdicts import Candidate, Which, judge, never_traine
 from grader.facts.case import Case
 from grader.facts.layers import Network, is_transform
 from grader.facts.operations import is_opaque, scaling_of
-from grader.facts.weights import trainings_of
+from grader.facts.weights import never_adapted, trainings_of
 from grader.schema.base import Pointer
 from grader.schema.evidence import ArrayFact, FitFact, LayerFact, ModelFact, NamedArrayFact
 from grader.schema.grade import Finding, MeasureLabel
@@ -63,10 +63,11 @@ def normalised(case: Case, params: NormalisedParams) -> Finding:
 
     What it does:
         Looks at the minimum, maximum, mean and standard deviation of each training's images, or of the variables that
-        hold a data set's images. With `by_layer`, a normalizing layer before the first weights counts. `Rescaling` and
-        operations with a number, such as `inputs / 255`, count too: the check judges their result, unless the images
-        that `Rescaling` gets are unknown. If another operation, a `Lambda`, a `call` or a layer class of the student's
-        may scale the images, a person must judge it.
+        hold a data set's images. With `by_layer`, a normalizing layer before the first weights counts, but not a
+        `Normalization` that never saw data in `adapt`: it changes nothing. `Rescaling` and operations with a number,
+        such as `inputs / 255`, count too: the check judges their result, unless the images that `Rescaling` gets are
+        unknown. If another operation, a `Lambda`, a `call` or a layer class of the student's may scale the images, a
+        person must judge it.
 
     Why it matters:
         Initializers and learning rates are made for inputs around 0 with a size around 1. SELU normalizes itself only
@@ -91,7 +92,7 @@ def normalised(case: Case, params: NormalisedParams) -> Finding:
 
 def _training_images(fit: FitFact, model: ModelFact, params: NormalisedParams) -> Candidate:
     pointer = Pointer(cell=fit.cell, event=fit.event)
-    front = _front(model) if params.by_layer else _Front()
+    front = _front(model, fit) if params.by_layer else _Front()
     x = fit.x
     if front.layer is not None:
         return Candidate(_scaled_by(model, front.layer), (), pointer)
@@ -111,6 +112,8 @@ def _training_images(fit: FitFact, model: ModelFact, params: NormalisedParams) -
         mean = None if x.mean is None else front.applied(x.mean)
         faults = tuple(_faults(low, high, mean, None if x.std is None else abs(front.factor) * x.std, params))
         subject = _after_operations(subject, front.operations, low, high)
+    if faults and front.idle is not None:
+        subject = say("{subject}, and {layer:code} was never adapted to images", subject=subject, layer=front.idle)
     measured = {"low": x.low, "high": x.high, "mean": x.mean, "std": x.std}
     return Candidate(subject, faults, pointer, unseen=unseen, measured=measured)
 
@@ -164,12 +167,14 @@ class _Front:
         layer: A normalizing layer.
         rescaling: A `Rescaling` layer.
         opaque: The range that a layer or operation with an unknown effect makes unknown, as a noun phrase.
+        idle: A `Normalization` layer that changes nothing, because `adapt` was not called.
         operations: Operations and `Rescaling` layers that together multiply by `factor` and then add `offset`.
     """
 
     layer: str | None = None
     rescaling: str | None = None
     opaque: Message | None = None
+    idle: str | None = None
     operations: tuple[str, ...] = ()
     factor: float = 1.0
     offset: float = 0.0
@@ -208,7 +213,7 @@ def _rescaling(layer: LayerFact) -> tuple[float, float] | None:
     return None
 
 
-def _front(model: ModelFact) -> _Front:
+def _front(model: ModelFact, fit: FitFact) -> _Front:
     network = Network(model)
     front = _Front()
     for layer in network.layers:
@@ -216,7 +221,7 @@ def _front(model: ModelFact) -> _Front:
             front = replace(front, opaque=say("their range in the notebook's own `call`"))
         if is_transform(layer):
             break
-        front = front.then(layer)
+        front = replace(front, idle=layer.name) if never_adapted(fit, layer) else front.then(layer)
     return front
 
 

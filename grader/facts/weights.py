@@ -1,12 +1,14 @@
 """Find changed, frozen and reused weights of trainings by their digests."""
 
+import hashlib
+import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from grader.facts.lineage import TAKES_WEIGHTS, Writers
-from grader.schema.evidence import CompileFact, Evidence, FitFact, ModelFact, SaveFact
+from grader.schema.evidence import CompileFact, Evidence, FitFact, LayerFact, ModelFact, SaveFact
 
 __all__ = [
     "Reuse",
@@ -15,6 +17,7 @@ __all__ = [
     "frozen_but_changed",
     "frozen_layers",
     "learning_layers",
+    "never_adapted",
     "reused_layers",
     "trainings_behind",
     "trainings_of",
@@ -40,6 +43,26 @@ def learning_layers(model: ModelFact | None, names: Iterable[str]) -> tuple[str,
         classes.setdefault(layer.name, set()).add(layer.cls)
     idle = {name for name, layer_classes in classes.items() if layer_classes <= _LEARNING_NOTHING}
     return tuple(name for name in names if name not in idle)
+
+
+_MOST_STATISTICS = 1_000_000
+"""Means of a `Normalization` layer whose digest is computed, at most."""
+
+
+def never_adapted(fit: FitFact, layer: LayerFact) -> bool:
+    """Whether a `Normalization` layer still had its first weights when a training started, so that it changed nothing.
+
+    The first weights are means of 0, variances of 1 and a count of 0. A layer with given statistics has no weights.
+
+    Args:
+        fit: The training.
+        layer: A layer of the trained model.
+    """
+    means, rest = divmod(layer.parameters - 1, 2)
+    if layer.cls != "Normalization" or rest or not 0 < means <= _MOST_STATISTICS:
+        return False
+    first = bytes(4 * means) + struct.pack("<f", 1.0) * means + bytes(8)
+    return fit.digests_before.get(layer.name) == hashlib.blake2b(first, digest_size=16).hexdigest()
 
 
 def frozen_layers(fit: FitFact) -> tuple[str, ...]:

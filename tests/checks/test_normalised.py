@@ -81,6 +81,25 @@ BAD: tuple[tuple[Evidence, dict[str, Any], str, dict[str, Any]], ...] = (
 UNSEEN: tuple[Evidence, dict[str, Any]] = (fitted(x=an_array(low=None, high=None, mapped=True)), {"to": "unit"})
 
 
+NEVER_ADAPTED = "04d82eb70c138c5230cbc52a2c85a94e"
+"""Digest of the first weights of a `Normalization` layer with three means, as the recorder computes it."""
+
+
+def normalized_by_layer(digest: str, **array: Any) -> Evidence:
+    """A network with a `Normalization` layer before its first weights."""
+    model = a_model(layer("Normalization", name="norm", parameters=7), dense(10), cls="Functional")
+    fit = a_fit(x=an_array(**({"high": 255.0} | array)), digests_before={"norm": digest})
+    return an_evidence(models=(model,), fits=(fit,))
+
+
+def test_a_normalization_layer_that_was_never_adapted_does_not_count() -> None:
+    passes(judge("normalised", normalized_by_layer("0" * 32)))
+    fault = "{subject}, and {layer:code} was never adapted to images"
+    fails(judge("normalised", normalized_by_layer(NEVER_ADAPTED)), fault, layer="norm")
+    passes(judge("normalised", normalized_by_layer(NEVER_ADAPTED, high=1.0)))
+    waits(judge("normalised", normalized_by_layer(NEVER_ADAPTED, low=None, high=None)))
+
+
 @pytest.mark.parametrize(("evidence", "params"), GOOD)
 def test_what_is_as_asked_passes(evidence: Evidence, params: dict[str, Any]) -> None:
     passes(judge("normalised", evidence, **params))

@@ -8,6 +8,7 @@ from grader.facts.weights import (
     frozen_but_changed,
     frozen_layers,
     learning_layers,
+    never_adapted,
     reused_layers,
     trainings_behind,
     trainings_of,
@@ -34,6 +35,18 @@ def training(**more: Any) -> FitFact:
 def test_a_frozen_layer_that_changed_is_not_frozen() -> None:
     assert frozen_layers(training()) == ("a", "b")
     assert frozen_but_changed(training()) == ("b",)
+
+
+def test_a_normalization_layer_with_its_first_weights_was_never_adapted() -> None:
+    first = {3: "a20089e0816fdf56c2572135e4740ce6", 7: "04d82eb70c138c5230cbc52a2c85a94e"}
+    for parameters, digest in first.items():
+        fit = training(digests_before={"norm": digest})
+        assert never_adapted(fit, layer("Normalization", "norm", parameters=parameters))
+        assert not never_adapted(fit, layer("BatchNormalization", "norm", parameters=parameters))
+        assert not never_adapted(fit, layer("Normalization", "other", parameters=parameters))
+        assert not never_adapted(fit, layer("Normalization", "norm", parameters=parameters + 2))
+    # Statistics that were given to the layer are no weights.
+    assert not never_adapted(training(), layer("Normalization", "norm", parameters=0))
 
 
 def test_a_layer_that_no_training_changes_is_not_expected_to_learn() -> None:
