@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import Field
 
-from grader.checks.learning_rate import rate_at_start
+from grader.checks.learning_rate import rate_at_start, rates_of
 from grader.checks.registry import check
 from grader.checks.support.measures import measure
 from grader.checks.support.params import Range, WithModel
@@ -30,7 +30,7 @@ class OptimizerParams(WithModel):
     """A class of Keras such as `Nadam`, `custom:Name` for another class, `adaptive` for any adaptive optimizer, or a
     list of which any one is enough."""
     learning_rate: Range | None = None
-    """Bounds of the learning rate; for a schedule, of its initial rate."""
+    """Bounds of the learning rate; for a schedule, of its initial rate after a warm-up."""
     momentum: Range | None = None
     """Bounds of the momentum."""
     nesterov: bool | None = None
@@ -61,7 +61,8 @@ def optimizer(case: Case, params: OptimizerParams) -> Finding:
     What it does:
         Looks at the optimizer that was compiled when each training started, or that a custom training loop used to
         apply gradients. It compares the class and the configuration, so that `"nadam"` and `Nadam()` are the same. A
-        learning rate that was set between `compile` and the first epoch counts instead of the compiled one. A
+        learning rate that was set between `compile` and the first epoch counts instead of the compiled one. Of a
+        schedule that warms up, and of one that the student wrote, the highest rate counts. A
         wrapper such as mixed precision's `LossScaleOptimizer` counts as the optimizer in it. If a loop updates the
         weights without an optimizer, or the optimizer is the student's own class or one of TensorFlow 1, a person must
         judge it.
@@ -102,8 +103,11 @@ def _candidate(case: Case, fit: FitFact, params: OptimizerParams) -> Candidate:
 
 
 def _at_start(used: OptimizerFact, fit: FitFact) -> OptimizerFact:
-    """Give an optimizer the rate with which the training started, if that is another one than the compiled rate."""
-    rate = None if used.learning_rate is None or used.config.get("decay") else rate_at_start(fit)
+    """Give an optimizer the rate with which the training started, if the compiled rate is another one or unknown."""
+    if initial_rate(used) is None:
+        rate = max(rates_of(fit), default=None) if fit.kind == "fit" else None
+    else:
+        rate = None if used.learning_rate is None or used.config.get("decay") else rate_at_start(fit)
     return used if rate is None else used.model_copy(update={"learning_rate": rate})
 
 
@@ -181,12 +185,16 @@ def _number(used: OptimizerFact, name: str) -> float:
 
 
 def initial_rate(used: OptimizerFact) -> float | None:
-    """Return the initial learning rate, also of a schedule; None if it is unknown."""
+    """Return the initial learning rate, also of a schedule, after its warm-up; None if it is unknown."""
     if used.learning_rate is not None:
         return used.learning_rate
     schedule = used.config.get("learning_rate")
     settings = schedule.get("config") if isinstance(schedule, Mapping) else None
-    first = settings.get("initial_learning_rate") if isinstance(settings, Mapping) else None
+    if not isinstance(settings, Mapping):
+        return None
+    values = settings.get("values")
+    first = values[0] if isinstance(values, (list, tuple)) and values else settings.get("initial_learning_rate")
+    first = settings.get("warmup_target") or first
     return float(first) if isinstance(first, (int, float)) else None
 
 

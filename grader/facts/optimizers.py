@@ -2,7 +2,9 @@
 
 __all__ = ["ADAPTIVE", "CLIPPING", "SCHEDULES"]
 
-ADAPTIVE = frozenset({"adam", "adamw", "nadam", "adamax", "rmsprop", "adagrad", "adadelta", "ftrl", "lion"})
+ADAPTIVE = frozenset(
+    """adadelta adafactor adagrad adam adamax adamw ftrl lamb lion muon nadam rmsprop schedulefreeadamw""".split()  # noqa: SIM905 - a list of words
+)
 """Optimizers that adapt the step size of each weight, in lower-case letters."""
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")

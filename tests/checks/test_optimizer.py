@@ -14,6 +14,15 @@ def compiled(cls: str = "Nadam", rate: float | None = 1e-4, **config: Any) -> Ev
     return an_evidence(compiles=(a_compile(optimizer=OptimizerFact(cls=cls, learning_rate=rate, config=config)),))
 
 
+WARM_UP = {"initial_learning_rate": 0.0, "warmup_target": 0.002}
+
+
+def with_own_schedule(**fit: Any) -> Evidence:
+    """A training with a schedule class of the student's."""
+    used = OptimizerFact(cls="Adam", config={"learning_rate": {"class_name": "MySchedule", "config": {}}})
+    return an_evidence(compiles=(a_compile(optimizer=used),), fits=(a_fit(**fit),))
+
+
 GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
     (compiled(), {"cls": "nadam", "learning_rate": {"at_most": 0.001}}),
     (compiled("RMSprop"), {"cls": ["SGD", "adaptive"]}),
@@ -24,6 +33,21 @@ GOOD: tuple[tuple[Evidence, dict[str, Any]], ...] = (
         compiled("SGD", None, learning_rate={"class_name": "S", "config": {"initial_learning_rate": 0.01}}),
         {"learning_rate": {"at_least": 0.01, "at_most": 0.01}},
     ),
+    (
+        compiled(
+            "Adam", None, learning_rate={"class_name": "PiecewiseConstantDecay", "config": {"values": (0.02, 0.01)}}
+        ),
+        {"learning_rate": {"at_least": 0.02, "at_most": 0.02}},
+    ),
+    (
+        compiled("Adam", None, learning_rate={"class_name": "CosineDecay", "config": WARM_UP}),
+        {"learning_rate": {"at_least": 0.002, "at_most": 0.002}},
+    ),
+    (
+        with_own_schedule(step_rates=(0.001, 0.003, 0.002)),
+        {"cls": "Adam", "learning_rate": {"at_least": 0.003, "at_most": 0.003}},
+    ),
+    *((compiled(cls), {"cls": "adaptive"}) for cls in ("Adafactor", "Lamb", "Muon")),
 )
 
 
@@ -53,6 +77,10 @@ BAD: tuple[tuple[Evidence, dict[str, Any], str, dict[str, Any]], ...] = (
 
 
 UNSEEN: tuple[Evidence, dict[str, Any]] = (fitted(A_LOOP), {"cls": "Adam"})
+
+
+def test_a_schedule_whose_rates_are_unknown_waits() -> None:
+    waits(judge("optimizer", with_own_schedule(), learning_rate={"at_most": 0.01}))
 
 
 @pytest.mark.parametrize(("evidence", "params"), GOOD)
