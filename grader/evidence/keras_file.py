@@ -18,6 +18,7 @@ from typing import Any
 
 from grader.evidence.hdf5 import Hdf5Error, StoredArray, read_arrays
 from grader.facts.damaged import DAMAGED_ZIP
+from grader.facts.layers import canonical_layer
 from grader.schema.errors import ArtefactError
 from grader.schema.evidence import LayerFact, ModelFact
 
@@ -231,7 +232,7 @@ def _same_layer(said: LayerFact, written: Mapping[str, Any], depth: int) -> bool
     name, module = written.get("class_name"), str(written.get("module") or "")
     if module.startswith(_OPERATIONS):
         return said.cls == "Operation" and said.config.get("function") == name
-    if said.cls != name or not _same_wiring(said, written):
+    if said.cls != canonical_layer(str(name)) or not _same_wiring(said, written):
         return False
     if isinstance(_inner(written).get("layers"), list):
         return _same_layers(said.layers, written, depth + 1)

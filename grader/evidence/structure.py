@@ -17,6 +17,7 @@ from grader.evidence.claims import (
     holds,
     need_id,
 )
+from grader.facts.layers import canonical_layer
 from grader.inside.record.events import LayerDescription, ModelDescription, OutputDescription
 from grader.inside.record.predictions import MAX_PARTS
 from grader.schema.evidence import LayerFact, ModelFact, OutputFact
@@ -96,7 +97,7 @@ def _layer(layer: LayerDescription, counter: Iterator[int], nesting: int) -> Lay
         raise MalformedError(msg)
     return LayerFact(
         name=as_text(layer["name"]) or cls.lower(),
-        cls=cls,
+        cls=canonical_layer(cls),
         custom=as_text(layer["custom"]) or None,
         output_shape=as_shape(layer["output_shape"]),
         input_shape=as_shape(layer["input_shape"]),

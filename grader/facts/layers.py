@@ -145,6 +145,7 @@ _ALIASES = (
     | {f"Convolution{suffix}": f"Conv{suffix}" for suffix in _DIMENSIONS}
     | {f"Convolution{suffix}Transpose": f"Conv{suffix}Transpose" for suffix in _DIMENSIONS}
     | {f"SeparableConvolution{suffix}": f"SeparableConv{suffix}" for suffix in ("1D", "2D")}
+    | dict.fromkeys(("BatchNormalizationV1", "SyncBatchNormalization"), "BatchNormalization")
 )
 _PASS_THROUGH = (
     DROPOUTS

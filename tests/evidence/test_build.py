@@ -168,6 +168,12 @@ def test_the_last_structure_of_a_model_counts_and_the_first_place(run: Run, even
     assert [(m.cell, m.event, m.trainable_parameters) for m in evidence.models] == [(1, 1, 0)]
 
 
+def test_batch_normalization_over_several_devices_is_batch_normalization(run: Run, events: Make) -> None:
+    layers = [LAYER | {"cls": cls} for cls in ("SyncBatchNormalization", "BatchNormalizationV1", "Dense")]
+    evidence = build(run, events({"kind": "model", "model": MODEL | {"layers": layers}, "cell": 1}))
+    assert [layer.cls for layer in evidence.models[0].layers] == ["BatchNormalization", "BatchNormalization", "Dense"]
+
+
 def kept(**more: Any) -> Event:
     return {
         "kind": "kept",
