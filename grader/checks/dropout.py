@@ -11,7 +11,7 @@ from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Range, Whole, WithModel
 from grader.facts.case import Case
-from grader.facts.layers import DROPOUTS, Network, is_transform, own_activation
+from grader.facts.layers import DROPOUTS, Network, is_transform, may_match, own_activation
 from grader.facts.operations import is_opaque, is_unreadable
 from grader.schema.base import Pointer
 from grader.schema.evidence import LayerFact
@@ -54,8 +54,8 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
     What it does:
         Counts the dropout layers that meet every condition. A student's subclass counts as its base class. Alpha
         dropout belongs to SELU: it keeps the mean and the standard deviation that SELU needs. If the student's own
-        code decides (the order of the layers in a `call`, an activation function before alpha dropout), a person must
-        judge it.
+        code decides (the order of the layers in a `call`, an activation function before alpha dropout, what a layer
+        class of the student's does), a person must judge it.
 
     Why it matters:
         Dropout on the input erases pixels, and dropout after the output erases answers. Plain dropout breaks the
@@ -71,7 +71,7 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
     candidates = [
         CandidateLayer(layer, Conditions.of(_conditions(network, position, params)))
         for position, layer in enumerate(network.layers)
-        if layer.cls in DROPOUTS
+        if layer.cls in DROPOUTS or may_match(layer, "any_dropout")
     ]
     counting = [candidate.layer for candidate in candidates if candidate.counts]
     unknown = sum(candidate.counts is None for candidate in candidates)
@@ -111,7 +111,17 @@ def _count(model: str, layers: list[LayerFact], wanted: int) -> Message:
 
 def _conditions(network: Network, position: int, params: DropoutParams) -> Iterator[Condition]:
     """Yield the conditions that a dropout layer misses, or that are unknown."""
+    if network.layers[position].cls not in DROPOUTS:
+        yield Condition("kind", None, say("the grader could not see what the notebook's own code in it does"))
+        yield from _hidden(network, position, params)
+        return
     yield from (Condition("settings", holds=False, seen=fault) for fault in _setting_faults(network, position, params))
+    yield from _hidden(network, position, params)
+    if params.suits_activation:
+        yield from _activation(network, position)
+
+
+def _hidden(network: Network, position: int, params: DropoutParams) -> Iterator[Condition]:
     # The order of layers in a `call` of the student's is unknown.
     holds = None if network.is_called_by_student(network.layers[position]) else False
     if params.hidden and not any(map(is_transform, network.behind(position))):
@@ -119,8 +129,6 @@ def _conditions(network: Network, position: int, params: DropoutParams) -> Itera
     if params.hidden and not any(map(is_transform, network.before(position))):
         seen = say("no layer with weights comes before it") if holds is False else _NOT_SEEN_BEFORE
         yield Condition("hidden", holds, seen)
-    if params.suits_activation:
-        yield from _activation(network, position)
 
 
 _NOT_SEEN_AFTER = say("the grader could not see whether a layer with weights follows it in `call`")

@@ -21,7 +21,7 @@ from grader.facts.keras_names import (
     is_activation,
 )
 from grader.facts.language import english
-from grader.facts.layers import LayerName, Network, kernel_size, layer_matches, own_activation
+from grader.facts.layers import LayerName, Network, kernel_size, layer_matches, may_match, own_activation
 from grader.schema.base import Json, Pointer
 from grader.schema.evidence import LayerFact
 from grader.schema.grade import Finding, FindingDetails, MeasureLabel
@@ -92,7 +92,7 @@ def has_layer(case: Case, params: HasLayerParams) -> Finding:
     What it does:
         Counts the layers that meet every condition, including layers of nested models. For the other layers of the
         kind, the message names the missed conditions. If the student's own code decides (the order of the layers in a
-        `call`, an activation function between them), a person must judge it.
+        `call`, an activation function between them, what a layer class of the student's does), a person must judge it.
 
     Why it matters:
         The layers determine what a model can learn. Convolutions share weights across the image. Dropout and
@@ -145,6 +145,9 @@ def _candidates(network: Network, params: HasLayerParams) -> Iterator[CandidateL
                 *_place(network, position, params),
             )
             yield CandidateLayer(layer, Conditions.of(missed))
+        elif may_match(layer, params.layer):
+            own = Condition("kind", None, say("the grader could not see what the notebook's own code in it does"))
+            yield CandidateLayer(layer, Conditions.of((own, *_place(network, position, params))))
 
 
 def _setting_faults(layer: LayerFact, params: HasLayerParams) -> Iterator[Message]:
@@ -258,11 +261,20 @@ def _regularizer(kind: str) -> Message:
 
 def _place(network: Network, position: int, params: HasLayerParams) -> Iterator[Condition]:
     """Yield the conditions on the layers before and after it that do not hold, or that are unknown."""
-    holds = None if network.is_called_by_student(network.layers[position]) else False
-    if params.before is not None and not any(layer_matches(x, params.before) for x in network.behind(position)):
-        yield Condition("before", holds, _missing(params.before, "before", holds=holds))
-    if params.after is not None and not any(layer_matches(x, params.after) for x in network.before(position)):
-        yield Condition("after", holds, _missing(params.after, "after", holds=holds))
+    sides: tuple[tuple[Literal["before", "after"], _Names | None, tuple[LayerFact, ...]], ...] = (
+        ("before", params.before, network.behind(position)),
+        ("after", params.after, network.before(position)),
+    )
+    for side, names, others in sides:
+        if names is None or any(layer_matches(other, names) for other in others):
+            continue
+        own = next((other for other in others if may_match(other, names)), None)
+        if network.is_called_by_student(network.layers[position]):
+            yield Condition(side, None, _missing(names, side, holds=None))
+        elif own is not None:
+            yield Condition(side, None, say("the grader could not see what {layer:code} does", layer=own.name))
+        else:
+            yield Condition(side, holds=False, seen=_missing(names, side, holds=False))
 
 
 def _missing(names: str | tuple[str, ...], place: Literal["before", "after"], *, holds: bool | None) -> Message:

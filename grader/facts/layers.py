@@ -25,6 +25,7 @@ __all__ = [
     "is_transform",
     "kernel_size",
     "layer_matches",
+    "may_match",
     "own_activation",
     "unknown_layer",
 ]
@@ -58,6 +59,7 @@ GROUPS: Mapping[str, frozenset[str]] = {
 _TRANSPOSED = frozenset(f"Conv{suffix}Transpose" for suffix in _DIMENSIONS)
 _RECURRENT = frozenset({"SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional", "TimeDistributed"})
 _TRANSFORMS = CONVOLUTIONS | _TRANSPOSED | _RECURRENT | {"Dense", "EinsumDense", "MultiHeadAttention", "Embedding"}
+_WITH_WEIGHTS = _TRANSFORMS | (_NORMALISATIONS - {"UnitNormalization"}) | {"Normalization", "PReLU"}
 _ACTIVATION_LAYERS = {
     "Softmax": "softmax",
     "ReLU": "relu",
@@ -194,6 +196,26 @@ def layer_matches(layer: LayerFact, wanted: str | tuple[str, ...]) -> bool:
     """
     names = (wanted,) if isinstance(wanted, str) else wanted
     return any(_is_a(layer, name) for name in names)
+
+
+def may_match(layer: LayerFact, wanted: str | tuple[str, ...]) -> bool:
+    """Whether a layer may do what a class or family does, because only the student's own code shows what it does.
+
+    This is a `Lambda`, or a layer class that the student derived from `Layer`, without layers in it. It has weights if
+    and only if such layers have weights.
+
+    Args:
+        layer: The layer.
+        wanted: One `LayerName`, or several of which one is enough.
+    """
+    if layer.cls != "Lambda" and (layer.cls != "Layer" or layer.custom is None or layer.layers):
+        return False
+    names = (wanted,) if isinstance(wanted, str) else wanted
+    return any(_has_weights(name) is (layer.parameters > 0) for name in names if not name.startswith(CUSTOM))
+
+
+def _has_weights(name: str) -> bool:
+    return bool(GROUPS.get(name, frozenset({canonical_layer(name)})) & _WITH_WEIGHTS)
 
 
 def _is_a(layer: LayerFact, name: str) -> bool:

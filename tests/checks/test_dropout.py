@@ -90,3 +90,13 @@ def test_alpha_dropout_behind_a_function_of_the_students_is_left_to_a_person(cod
     assert finding.status == "pending"
     assert "the grader could not see which activation comes before it" in ids(finding.message)
     assert judge("dropout", net(dense(9), code, dropout(), OUT)).status == "passed"
+
+
+def test_a_layer_class_of_the_students_may_be_dropout() -> None:
+    own = layer("Layer", "own", custom="MyDropout", config={"rate": 0.3})
+    for code in (own, layer("Lambda")):
+        finding = judge("dropout", net(dense(9, "relu"), code, OUT), rate={"at_most": 0.5})
+        assert finding.status == "pending"
+        assert says(finding.message, "the grader could not see what the notebook's own code in it does")
+    assert judge("dropout", net(dense(9, "relu"), OUT, own)).status == "failed"
+    assert judge("dropout", net(dense(9, "relu"), own, dropout(), OUT)).status == "passed"

@@ -321,3 +321,21 @@ def test_the_last_activation_of_a_block_of_the_students_is_unknown() -> None:
     assert final_activation(a_model(conv(), a_block(dense(10)))) is None
     assert final_activation(a_model(conv(), a_block(dense(10, "softmax")))) == "softmax"
     assert final_activation(a_model(dense(10), dense(9, "relu"), cls="Net")) is None
+
+
+def own_layer(parameters: int = 0) -> LayerFact:
+    return layer("Layer", "own", custom="Own", parameters=parameters)
+
+
+def test_a_layer_class_of_the_students_may_be_any_layer_that_has_weights_as_it_has() -> None:
+    fault = "the grader could not see what the notebook's own code in it does"
+    finding = judge(conv(), own_layer(), dense(10), layer="any_dropout", rate={"at_least": 0.1}, before="Dense")
+    assert finding.status == "pending"
+    assert says(finding.message, fault)
+    assert judge(own_layer(9), dense(10), layer="any_convolution").status == "pending"
+    assert judge(own_layer(9), dense(10), layer="any_dropout").status == "failed"
+    assert judge(own_layer(), dense(10), layer="any_convolution").status == "failed"
+    assert judge(own_layer(), dense(10), layer="custom:Other").status == "failed"
+    assert judge(conv(), dense(10), own_layer(), layer="any_dropout", before="Dense").status == "failed"
+    assert judge(dropout(), own_layer(9), layer="Dropout", before="Dense").status == "pending"
+    assert judge(conv(), own_layer(), layer="Conv2D").status == "passed"
