@@ -1,7 +1,7 @@
 """The check `plots`."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -98,8 +98,8 @@ def plots(case: Case, params: PlotsParams) -> Finding:
         percentages, errors or logarithms. Then the check looks for labels on both axes. A custom training loop may
         leave no history. Then a curve with the metric's name counts, and curves without a name are left to a person. So
         is a missing curve of a training that the grader stopped, if it had too few epochs or the plot raised an error.
-        Figures of matplotlib (with pandas and seaborn) and Plotly are read; charts of other libraries are left to a
-        person if no figure shows the curve.
+        Figures of matplotlib (with pandas and seaborn) and Plotly are read; charts of other libraries, and bars that
+        may show an epoch each, are left to a person if no figure shows the curve.
 
     Why it matters:
         A learning curve shows whether to train longer or to regularize more, if its axes say what it shows.
@@ -441,6 +441,17 @@ def _absent(case: Case, fits: tuple[FitFact, ...], metric: str, sides: list[str]
             measured=measured,
             evidence=tuple(Pointer(cell=cell.index) for cell in charts),
         )
+    if barred := _bar_charts(case, metric, epochs):
+        return Finding.pending(
+            say(
+                "The grader cannot read the bars in {cells:cell}, so it does not know whether they show the {curve}. "
+                "A person must look at them.",
+                cells=[figure.cell for figure in barred],
+                curve=curve,
+            ),
+            measured=measured,
+            evidence=tuple(Pointer(cell=figure.cell, event=figure.event) for figure in barred),
+        )
     message, advice = _reason(case, fits, curve, epochs, params)
     return Finding.failed(
         message,
@@ -455,6 +466,19 @@ def _absent(case: Case, fits: tuple[FitFact, ...], metric: str, sides: list[str]
 def _unread(case: Case) -> list[CellFact]:
     """List the cells that show charts of a library whose curves are not recorded."""
     return [cell for cell in case.evidence.cells if cell.charts]
+
+
+def _bar_charts(case: Case, metric: str, epochs: Collection[int]) -> list[FigureFact]:
+    """List the figures whose bars have the metric's name and whose number suits the epochs of a training."""
+    lengths = {count for count in epochs if count > 1}
+    return [
+        figure
+        for figure in case.evidence.figures
+        if any(
+            axes.bars and any(axes.bars % count == 0 for count in lengths) and _calls(figure, axes, metric)
+            for axes in figure.axes
+        )
+    ]
 
 
 def _reason(

@@ -274,6 +274,20 @@ def test_charts_that_are_not_recorded_wait_for_a_person() -> None:
     assert plots(a_case(shown), PlotsParams(metric="loss")).status == "passed"
 
 
+def test_bars_that_may_show_an_epoch_each_wait_for_a_person() -> None:
+    def bars(count: int, ylabel: str = "accuracy") -> Finding:
+        return judge(a_figure(ylabel=ylabel, bars=count))
+
+    assert len(ACCURACY) == 4
+    for count in (4, 8):
+        finding = bars(count)
+        assert finding.status == "pending"
+        assert "bars in cell 6" in english(finding.message)
+    assert bars(10).status == "failed"
+    assert bars(4, "images").status == "failed"
+    assert judge(a_figure(bars=4), a_figure(ACCURACY)).status == "passed"
+
+
 def test_the_evaluations_between_trainings_are_a_validation_curve() -> None:
     fits = tuple(a_fit(event=n, history={"accuracy": (v,)}) for n, v in enumerate((0.5, 0.6, 0.7), start=1))
     curve = (0.4, 0.5, 0.55)

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 
 __all__ = ["smoothed"]
 
-_FEWEST = 4
-"""Two points determine the smoothing factor; the other points must confirm it."""
+_FEWEST = 3
+"""One point determines the smoothing factor; the other points must confirm it."""
+_FEWEST_MEANS = 2
+"""The number of points alone determines the window of a moving average without shorter windows."""
 _WIDEST = 50
 """Largest window of a moving average with as many points as the history."""
 
@@ -26,8 +28,10 @@ def smoothed(drawn: Sequence[float], recorded: Sequence[float], tolerance: float
     """
     numbers = [value for value in drawn if math.isfinite(value)]
     complete = all(map(math.isfinite, recorded))
-    if len(numbers) < _FEWEST or len(numbers) > len(recorded) or not complete:
+    if len(numbers) < _FEWEST_MEANS or len(numbers) > len(recorded) or not complete:
         return False
+    if len(numbers) < _FEWEST:
+        return _is_mean(numbers, recorded, tolerance)
     last = recorded[-len(numbers) :]
     return (
         _is_exponential(numbers, last, tolerance)

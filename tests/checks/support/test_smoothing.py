@@ -42,5 +42,15 @@ def test_an_invented_curve_is_no_smoothing() -> None:
 
 
 def test_a_few_points_and_broken_numbers_prove_nothing() -> None:
-    assert not smoothed(exponential(LOSS[:3], 0.5), LOSS[:3], 0.001)
+    assert not smoothed(exponential(LOSS[:2], 0.5), LOSS[:2], 0.001)
     assert not smoothed(exponential(LOSS, 0.5), (*LOSS[:-1], float("nan")), 0.001)
+
+
+@pytest.mark.parametrize("epochs", [3, 4])
+def test_few_epochs_are_enough_if_a_point_confirms_the_smoothing(epochs: int) -> None:
+    recorded = LOSS[:epochs]
+    means = np.convolve(recorded, [0.5, 0.5], "valid").tolist()
+    for curve in (means, [float("nan"), *means], exponential(recorded, 0.6)):
+        assert smoothed(curve, recorded, 0.001)
+    assert not smoothed([0.92, 0.6, 0.4, 0.3][:epochs], recorded, 0.001)
+    assert not smoothed([0.92, 0.6], recorded, 0.001)
