@@ -1,6 +1,6 @@
 """The check `trained`."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Annotated, Final, Literal
 
@@ -21,7 +21,15 @@ from grader.facts.step_data import step_doubts
 from grader.facts.stops import cut_trainings
 from grader.facts.weights import trainings_behind, trainings_of
 from grader.schema.base import Assurance, Pointer
-from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact
+from grader.schema.evidence import (
+    ArrayFact,
+    EvaluateFact,
+    Evidence,
+    FitFact,
+    ModelFact,
+    PredictFact,
+    RowsFact,
+)
 from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 
@@ -70,9 +78,10 @@ def trained(case: Case, params: TrainedParams) -> Finding:
         another model, that model's trainings only count for the question which images were used. Images that the
         grader does not recognize, such as augmented ones, contradict nothing; the message says that they are not
         confirmed. But if some of them are altered copies of images of another split, a person must judge it. Unknown
-        figures of a generator or a custom training loop contradict nothing, either. Epochs that the grader cut off
-        count as done. If the loss did not fall in a training that the grader cut short, a person must judge it. Only
-        losses of the same loss function are compared.
+        figures of a generator or a custom training loop contradict nothing, either. A loop is validated if the model is
+        used on other images than those of the training; `not_test` needs others than test images. Epochs that the
+        grader cut off count as done. If the loss did not fall in a training that the grader cut short, a person must
+        judge it. Only losses of the same loss function are compared.
 
     Why it matters:
         A test accuracy only means something if the training images are known.
@@ -95,7 +104,7 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     dataset = params.dataset or case.rubric.dataset
     behind = trainings_behind(case.evidence, model.id) or fits
     continued = trainings_behind(case.evidence, model.id, continued=True) or fits
-    looks = _looks(case.evidence, model.id)
+    looks = _looks(case.evidence, model.id, fits)
     conditions = Conditions.of(_conditions(case.evidence, fits, behind, continued, params, dataset, looks=looks))
     return conditions.finding(
         say("{model:code}: {observations}.", model=model.name, observations=conditions.message),
@@ -129,10 +138,29 @@ def _never_trained(case: Case, model: ModelFact) -> Message:
     )
 
 
-def _looks(evidence: Evidence, model: str) -> int:
-    """Count the uses of the model on data outside a training: `evaluate`, `predict` and calls."""
-    uses = [fact.model for fact in evidence.evaluations] + [fact.model for fact in evidence.predictions]
-    return [*uses, *(call.model for call in evidence.calls if not call.training)].count(model)
+def _looks(evidence: Evidence, model: str, fits: Iterable[FitFact]) -> list[ArrayFact | None]:
+    """List the images on which the model was used outside a training: in `evaluate`, `predict` and calls.
+
+    Images that are known to be training images are left out. None stands for unknown images.
+    """
+    whole: list[EvaluateFact | PredictFact] = [*evidence.evaluations, *evidence.predictions]
+    images = [use.x for use in whole if use.model == model]
+    # Several calls in a cell can have had different images.
+    calls = (call for call in evidence.calls if call.model == model and not call.training)
+    images += [call.x if call.count == 1 else None for call in calls]
+    return [x for x in images if not any(_is_slice(known_rows(x), known_rows(fit.x)) for fit in fits)]
+
+
+def _is_slice(inner: RowsFact | None, outer: RowsFact | None) -> bool:
+    """Whether rows are known to be some of other rows, both without gaps in one split."""
+    if inner is None or outer is None or None in {inner.start, inner.stop, outer.start, outer.stop}:
+        return False
+    same = inner.dataset == outer.dataset and _splits(inner) == _splits(outer)
+    return same and (outer.start or 0) <= (inner.start or 0) and (inner.stop or 0) <= (outer.stop or 0)
+
+
+def _splits(rows: RowsFact) -> set[str]:
+    return {split for split, count in rows.counts.items() if count}
 
 
 def _conditions(  # noqa: PLR0913, PLR0917 - the trainings, by what they count for
@@ -143,7 +171,7 @@ def _conditions(  # noqa: PLR0913, PLR0917 - the trainings, by what they count f
     params: TrainedParams,
     dataset: str,
     *,
-    looks: int,
+    looks: Sequence[ArrayFact | None],
 ) -> Iterator[Condition]:
     yield _epochs(continued, params.epochs_at_least)
     if params.only_split is not None:
@@ -362,15 +390,12 @@ def _without_losses(fits: tuple[FitFact, ...]) -> Condition:
     return Condition("loss", holds=False, seen=say("no training loss was recorded"))
 
 
-def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: int) -> Condition:
+def _validation(
+    fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: Sequence[ArrayFact | None]
+) -> Condition:
     validated = [f for f in fits if f.validation != "none" or series((f,), "val_loss")]
     if not validated and looks and any(f.kind == "custom_loop" for f in fits):
-        loop = say_count(
-            "it was trained in a custom loop and used on other data in {count:number} place",
-            "it was trained in a custom loop and used on other data in {count:number} places",
-            looks,
-        )
-        return Condition("validation", holds=True, seen=loop)
+        return _looked(looks, dataset, wanted)
     if not validated and any(f.kind == "custom_loop" for f in cut_trainings(fits)):
         stopped = say("the grader's time limit stopped its loop, which might have used validation data later")
         return Condition("validation", holds=None, seen=stopped)
@@ -393,6 +418,19 @@ def _validation(fits: tuple[FitFact, ...], dataset: str, wanted: str, *, looks: 
         )
         return Condition("validation", holds=False, seen=on_test)
     return Condition("validation", holds=True, seen=_validated_on(last, test))
+
+
+def _looked(looks: Sequence[ArrayFact | None], dataset: str, wanted: str) -> Condition:
+    """Judge the uses of a model from a custom loop on other images; unknown images contradict nothing."""
+    loop = say_count(
+        "it was trained in a custom loop and used on other data in {count:number} place",
+        "it was trained in a custom loop and used on other data in {count:number} places",
+        len(looks),
+    )
+    if wanted == "not_test" and all(set(_counts(x, dataset) or {}) == {"test"} for x in looks):
+        seen = say("{loop}, always on test images, which is not allowed", loop=loop)
+        return Condition("validation", holds=False, seen=seen)
+    return Condition("validation", holds=True, seen=loop)
 
 
 def _test_rows(fits: Iterable[FitFact], dataset: str) -> int:

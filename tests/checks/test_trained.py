@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from grader.checks.trained import TrainedParams, trained
-from grader.schema.evidence import CallFact, CopiesFact, EvaluateFact, FitFact, SaveFact
+from grader.schema.evidence import ArrayFact, CallFact, CopiesFact, EvaluateFact, FitFact, SaveFact
 from grader.schema.grade import Finding, RoleMatch
 from tests.support.factories import a_case, a_compile, a_fit, a_model, an_array, an_evidence, layer, rows
 from tests.support.says import ids, says
@@ -232,6 +232,33 @@ def test_a_loop_is_watched_when_the_network_is_tried_on_other_data() -> None:
     assert judge(loop, validation="any").status == "failed"
     evidence = an_evidence(fits=(loop,), evaluations=(EvaluateFact(event=9, cell=5, model="m1"),))
     assert trained(a_case(evidence), TrainedParams(validation="any")).status == "passed"
+
+
+def a_slice(split: str, start: int, stop: int) -> ArrayFact:
+    """Consecutive images of a split."""
+    count = stop - start
+    held = rows(start=start, stop=stop).model_copy(update={"counts": {split: count}})
+    return an_array(count, of=held)
+
+
+def test_uses_of_a_loops_model_on_known_images_decide() -> None:
+    train = a_fit(kind="custom_loop", history={}, validation="none", val_x=None, x=a_slice("train", 0, 5_000))
+
+    def status(*images: ArrayFact, wanted: str = "not_test") -> str:
+        looks = tuple(EvaluateFact(event=9, cell=5, model="m1", x=x) for x in images)
+        params = TrainedParams.model_validate({"validation": wanted})
+        return trained(a_case(an_evidence(fits=(train,), evaluations=looks)), params).status
+
+    test, held_out, used = a_slice("test", 0, 1_000), a_slice("train", 5_000, 6_000), a_slice("train", 100, 200)
+    assert status(test) == "failed"
+    assert status(test, wanted="any") == "passed"
+    assert status(test, held_out) == "passed"
+    assert status(used) == "failed"
+    assert status(used, wanted="any") == "failed"
+    calls = tuple(CallFact(event=9, cell=5, model="m1", training=False, count=n, x=test) for n in (1, 2))
+    params = TrainedParams.model_validate({"validation": "not_test"})
+    verdicts = [trained(a_case(an_evidence(fits=(train,), calls=(call,))), params).status for call in calls]
+    assert verdicts == ["failed", "passed"]
 
 
 def test_a_network_from_a_file_is_not_said_to_have_been_built() -> None:
