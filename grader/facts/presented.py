@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Literal
 
 from grader.facts.weights import ancestor_of, trainings_of
 from grader.schema.evidence import Evidence, FigureFact, FitFact
@@ -23,11 +24,13 @@ class Use:
         model: Id of the trained model.
         event: Number of the event.
         cell: Index of the cell.
+        kind: Whether its curves were plotted, it gave results (`evaluate`, `predict`, a call), or it was saved.
     """
 
     model: str
     event: int
     cell: int | None
+    kind: Literal["plot", "result", "save"] = "result"
 
 
 def uses_of(evidence: Evidence, models: Collection[str]) -> tuple[Use, ...]:
@@ -41,7 +44,7 @@ def uses_of(evidence: Evidence, models: Collection[str]) -> tuple[Use, ...]:
         models: Ids of the models.
     """
     originals = {model.id: _original(evidence, model.id) for model in evidence.models}
-    found = (Use(originals.get(use.model, use.model), use.event, use.cell) for use in _uses(evidence))
+    found = (replace(use, model=originals.get(use.model, use.model)) for use in _uses(evidence))
     return tuple(sorted((use for use in found if use.model in models), key=lambda use: use.event))
 
 
@@ -62,10 +65,10 @@ def _uses(evidence: Evidence) -> Iterator[Use]:
     }
     for save in evidence.saves:
         if save.action in _SAVES and save.model is not None and (save.model, save.cell) not in checkpoints:
-            yield Use(save.model, save.event, save.cell)
+            yield Use(save.model, save.event, save.cell, "save")
     for figure in evidence.figures:
         plotted = {fit.model for fit in evidence.fits if fit.event < figure.event and _shows(figure, fit)}
-        yield from (Use(model, figure.event, figure.cell) for model in sorted(plotted))
+        yield from (Use(model, figure.event, figure.cell, "plot") for model in sorted(plotted))
 
 
 def _shows(figure: FigureFact, fit: FitFact) -> bool:
@@ -90,11 +93,22 @@ def _close(drawn: tuple[float, ...], recorded: tuple[float, ...], factor: int) -
 def last_used(uses: Collection[Use]) -> str | None:
     """Find the only model that the last cell used; cells that compare several models are skipped.
 
+    A cell may compare the curves of several models, and then give results of one of them or save it.
+
     Args:
         uses: Uses in order.
 
     Returns:
         The model's id; None if no cell used exactly one of the models.
     """
-    cells = [{use.model for use in group} for _, group in groupby(uses, key=lambda use: use.cell)]
-    return next((next(iter(models)) for models in reversed(cells) if len(models) == 1), None)
+    cells = [list(group) for _, group in groupby(uses, key=lambda use: use.cell)]
+    return next((model for cell in reversed(cells) if (model := _only_model(cell)) is not None), None)
+
+
+def _only_model(uses: Collection[Use]) -> str | None:
+    """Find the model that one cell is about: the only one in it, with results, or saved."""
+    for kinds in (("plot", "result", "save"), ("result", "save"), ("save",)):
+        models = {use.model for use in uses if use.kind in kinds}
+        if len(models) == 1:
+            return next(iter(models))
+    return None

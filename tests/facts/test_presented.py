@@ -66,6 +66,12 @@ TWO = (net(1), net(2))
         {"figures": (plotted(BEST, 60),)},
         # The notebook compares both, and later goes on with one of them.
         {"evaluations": (evaluated(1, 60), evaluated(2, 61)), "figures": (plotted(BEST, 70),)},
+        # A cell compares the curves of both, and then evaluates or saves one of them.
+        {"figures": (plotted(BEST, 60), plotted(WORSE, 61)), "evaluations": (evaluated(1, 62),)},
+        {
+            "evaluations": (evaluated(1, 60), evaluated(2, 61)),
+            "saves": (SaveFact(event=62, cell=6, action="save", model="m1", path="best.keras"),),
+        },
         # Each model of a loop is evaluated, and the best one again.
         {"evaluations": (evaluated(1, 21), evaluated(2, 51), evaluated(1, 60))},
     ],
