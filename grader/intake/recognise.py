@@ -76,6 +76,8 @@ _OLD_KEYWORDS = {
     "samples_per_epoch",
     "subsample",
 }
+_NEW_KEYWORDS = {"InputLayer": frozenset({"batch_shape", "shape"}), "LeakyReLU": frozenset({"negative_slope"})}
+"""Class of Keras → keywords that only Keras 3 knows."""
 _LOWER_CASE = {"keras.optimizers", "optimizers"}
 _OLD_ATTRIBUTES = {
     "tf.Session": 2,
@@ -85,6 +87,7 @@ _OLD_ATTRIBUTES = {
     "tf.global_variables_initializer": 2,
     "K.get_session": 2,
     "K.set_session": 2,
+    "K.set_value": 2,
     "K.set_image_dim_ordering": 2,
     "K.tensorflow_backend": 2,
 }
@@ -305,6 +308,8 @@ def _call_signs(call: ast.Call, *, acc_is_a_metric: bool) -> Iterator[_Raw]:
         yield from _compile_signs(call)
     if re.fullmatch(r"(?:AveragePooling|AvgPool)[123]D", last) and not call.args and not call.keywords:
         yield "keras2", 2, f"it calls `{last}` without a pool size"
+    for new in sorted(_NEW_KEYWORDS.get(last, frozenset()) & keywords):
+        yield "keras3", 2, f"it gives `{last}` the keyword `{new}=`"
     for keyword in call.keywords:
         monitored = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
         if keyword.arg == "monitor" and monitored in {"acc", "val_acc"} and not acc_is_a_metric:
