@@ -76,8 +76,9 @@ def learning_rate(case: Case, params: LearningRateParams) -> Finding:
 
     What it does:
         Looks at the optimizer's rate at the start of each step and epoch, whether a schedule, a callback or the
-        student's code set it. If the grader's time budget ends a training before its rate could change as required, a
-        person must judge it.
+        student's code set it. Trainings with a constant rate each, without a `compile` between them, count as one
+        training, too. If the grader's time budget ends a training before its rate could change as required, a person
+        must judge it.
 
     Why it matters:
         A schedule that is written but never reaches the optimizer changes nothing.
@@ -88,8 +89,23 @@ def learning_rate(case: Case, params: LearningRateParams) -> Finding:
     model, fits, missing = chosen_fits(case, params.model, everywhere=True)
     if missing is not None:
         return missing
-    candidates = [_candidate(fit, params) for fit in fits]
+    chosen = [*fits, *_joined(fits)] if params.trainings == "any" else fits
+    candidates = [_candidate(fit, params) for fit in chosen]
     return judge(candidates, nothing=never_trained(case, model), which=params.trainings, lacks="training")
+
+
+def _joined(fits: Sequence[FitFact]) -> Iterator[FitFact]:
+    """Join the trainings of a model after one `compile`, if the notebook set the rate between them, and only there."""
+    together: dict[tuple[str, int], list[FitFact]] = {}
+    for fit in fits:
+        if fit.compiled is not None and rates_of(fit):
+            together.setdefault((fit.model, fit.compiled), []).append(fit)
+    for parts in together.values():
+        if len(parts) > 1 and all(shape_of(rates_of(fit)) in {None, "constant"} for fit in parts):
+            rates = tuple(rate for fit in parts for rate in rates_of(fit))
+            callbacks = tuple(callback for fit in parts for callback in fit.callbacks)
+            joined = {"learning_rates": rates, "step_rates": (), "callbacks": callbacks}
+            yield parts[-1].model_copy(update=joined)
 
 
 def rates_of(fit: FitFact) -> tuple[float, ...]:

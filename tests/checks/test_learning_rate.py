@@ -81,6 +81,19 @@ def test_another_course_fails_with_the_course_and_the_fault(
     assert finding.measured["faults"] == [english(fault)]
 
 
+def test_the_rate_may_be_set_between_trainings_after_one_compile() -> None:
+    def status(*rates: tuple[float, ...], apart: bool = False, **params: Any) -> str:
+        fits = [a_fit(event=6 + n, compiled=n if apart else 5, learning_rates=r) for n, r in enumerate(rates)]
+        return judge("learning_rate", fitted(*fits), **({"shape": "decays"} | params)).status
+
+    assert status((0.1,), (0.05,), (0.02,)) == "passed"
+    assert status((0.1, 0.1), (0.01, 0.01)) == "passed"
+    assert status((0.1,), (0.05,), (0.02,), apart=True) == "failed"
+    assert status((0.1,), (0.05,), (0.02,), trainings="all") == "failed"
+    # A search for the rate and a training are no cycle.
+    assert status((0.001, 0.1, 1.0), (0.01, 0.01), shape="one_cycle") == "failed"
+
+
 def test_of_two_trainings_the_message_names_the_closest() -> None:
     finding = judge("learning_rate", fitted(a_fit(learning_rates=(0.1, 0.1)), RAISED), shape="one_cycle")
     assert says(finding.message, "This is the closest of {candidates:number}.", candidates=2)
