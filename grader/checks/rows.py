@@ -1,6 +1,6 @@
 """The check `rows`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -15,6 +15,7 @@ from grader.facts.case import Case
 from grader.facts.lineage import with_past
 from grader.facts.recognition import known_rows
 from grader.facts.tasks import missing_classes, of_task, task_part
+from grader.facts.uses import images_outside
 from grader.facts.weights import trainings_of
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import ArrayFact, FitFact, ModelFact, RowsFact
@@ -69,7 +70,8 @@ def rows(case: Case, params: RowsParams) -> Finding:
     What it does:
         Recognizes the images of every training by their pixels, and looks up their classes and splits. Labels and
         variable names do not matter. It counts the images, looks at the validation data, and can require that another
-        model was trained on other images. If the images are not recognized, a person must judge the criterion.
+        model was trained on other images. If the images are not recognized, or the images on which a custom training
+        loop was validated may overlap with them, a person must judge the criterion.
 
     Why it matters:
         Transfer learning is about little data. With more images than the task has, or with images of another task, a
@@ -119,7 +121,7 @@ def _conditions(case: Case, params: RowsParams, fits: tuple[FitFact, ...]) -> It
     if params.validated:
         yield _validated(case, params, fits)
     if params.disjoint:
-        yield _disjoint(fits)
+        yield _disjoint(case, fits)
     if params.apart_from is not None:
         yield _apart(case, params.apart_from, fits)
 
@@ -276,7 +278,7 @@ def _without_validation(fit: FitFact) -> Condition:
     return Condition("validation", holds=False, seen=without)
 
 
-def _disjoint(fits: tuple[FitFact, ...]) -> Condition:
+def _disjoint(case: Case, fits: tuple[FitFact, ...]) -> Condition:
     for fit in fits:
         if fit.validation != "none" and fit.overlap:
             common = say_count(
@@ -286,9 +288,24 @@ def _disjoint(fits: tuple[FitFact, ...]) -> Condition:
                 cell=fit.cell,
             )
             return Condition("disjoint", holds=False, seen=common)
-    if any(fit.validation != "none" and fit.overlap is None for fit in fits):
+    unseen = any(fit.validation != "none" and fit.overlap is None for fit in fits)
+    # The validation of a custom loop is not recorded, only that its model was used.
+    loops = tuple(fit for fit in fits if fit.kind == "custom_loop" and fit.validation == "none")
+    if unseen or (loops and _may_overlap(images_outside(case.evidence, loops[0].model, loops), loops)):
         return Condition("disjoint", None, say("the grader could not see whether training and validation overlap"))
     return Condition("disjoint", holds=True, seen=say("no image was used for both training and validation"))
+
+
+def _may_overlap(uses: Iterable[ArrayFact | None], loops: Iterable[FitFact]) -> bool:
+    """Whether images on which a model was used may be training images of its custom loops: in no other split."""
+    trained = [_splits(fit.x) for fit in loops]
+    return any(not _splits(use) or any(not other or _splits(use) & other for other in trained) for use in uses)
+
+
+def _splits(array: ArrayFact | None) -> set[tuple[str, str]]:
+    """Return the data sets and splits of an array's images; empty if they are unknown."""
+    images = known_rows(array)
+    return set() if images is None else {(images.dataset, split) for split, count in images.counts.items() if count}
 
 
 def _apart(case: Case, role: str, fits: tuple[FitFact, ...]) -> Condition:

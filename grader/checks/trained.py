@@ -19,17 +19,10 @@ from grader.facts.metrics import finite, series
 from grader.facts.recognition import known_rows
 from grader.facts.step_data import step_doubts
 from grader.facts.stops import cut_trainings
+from grader.facts.uses import images_outside
 from grader.facts.weights import trainings_behind, trainings_of
 from grader.schema.base import Assurance, Pointer
-from grader.schema.evidence import (
-    ArrayFact,
-    EvaluateFact,
-    Evidence,
-    FitFact,
-    ModelFact,
-    PredictFact,
-    RowsFact,
-)
+from grader.schema.evidence import ArrayFact, Evidence, FitFact, ModelFact
 from grader.schema.grade import Finding, MeasureLabel
 from grader.schema.message import Message, say, say_count
 
@@ -104,7 +97,7 @@ def trained(case: Case, params: TrainedParams) -> Finding:
     dataset = params.dataset or case.rubric.dataset
     behind = trainings_behind(case.evidence, model.id) or fits
     continued = trainings_behind(case.evidence, model.id, continued=True) or fits
-    looks = _looks(case.evidence, model.id, fits)
+    looks = images_outside(case.evidence, model.id, fits)
     conditions = Conditions.of(_conditions(case.evidence, fits, behind, continued, params, dataset, looks=looks))
     return conditions.finding(
         say("{model:code}: {observations}.", model=model.name, observations=conditions.message),
@@ -136,31 +129,6 @@ def _never_trained(case: Case, model: ModelFact) -> Message:
         model=model.name,
         file=PurePath(load.path).name,
     )
-
-
-def _looks(evidence: Evidence, model: str, fits: Iterable[FitFact]) -> list[ArrayFact | None]:
-    """List the images on which the model was used outside a training: in `evaluate`, `predict` and calls.
-
-    Images that are known to be training images are left out. None stands for unknown images.
-    """
-    whole: list[EvaluateFact | PredictFact] = [*evidence.evaluations, *evidence.predictions]
-    images = [use.x for use in whole if use.model == model]
-    # Several calls in a cell can have had different images.
-    calls = (call for call in evidence.calls if call.model == model and not call.training)
-    images += [call.x if call.count == 1 else None for call in calls]
-    return [x for x in images if not any(_is_slice(known_rows(x), known_rows(fit.x)) for fit in fits)]
-
-
-def _is_slice(inner: RowsFact | None, outer: RowsFact | None) -> bool:
-    """Whether rows are known to be some of other rows, both without gaps in one split."""
-    if inner is None or outer is None or None in {inner.start, inner.stop, outer.start, outer.stop}:
-        return False
-    same = inner.dataset == outer.dataset and _splits(inner) == _splits(outer)
-    return same and (outer.start or 0) <= (inner.start or 0) and (inner.stop or 0) <= (outer.stop or 0)
-
-
-def _splits(rows: RowsFact) -> set[str]:
-    return {split for split, count in rows.counts.items() if count}
 
 
 def _conditions(  # noqa: PLR0913, PLR0917 - the trainings, by what they count for

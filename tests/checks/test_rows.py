@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from grader.checks.rows import RowsParams, rows
-from grader.schema.evidence import Evidence, FitFact
+from grader.schema.evidence import ArrayFact, EvaluateFact, Evidence, FitFact
 from grader.schema.grade import Finding, RoleMatch
 from tests.support.factories import an_array
 from tests.support.factories import rows as rows_fact
@@ -104,3 +104,19 @@ def test_the_validation_of_a_custom_loop_waits_for_a_person() -> None:
     unseen = "the grader could not see the validation data of the custom loop in {cell:cell}"
     assert says(finding.message, unseen, cell=3)
     assert look(a_training(validation="none", val_x=None, overlap=None), validated=True).status == "failed"
+
+
+def test_a_custom_loop_is_disjoint_if_its_model_was_used_on_no_images_of_its_split() -> None:
+    loop = a_training(kind="custom_loop", validation="none", val_x=None, overlap=None)
+    unseen = "the grader could not see whether training and validation overlap"
+
+    def used_on(x: ArrayFact | None) -> Finding:
+        use = EvaluateFact(event=90, cell=5, model=loop.fits[1].model, x=x)
+        return look(loop.model_copy(update={"evaluations": (use,)}), exactly=200)
+
+    assert look(loop.model_copy(update={"evaluations": ()}), exactly=200).status == "passed"
+    assert used_on(an_array(986, of=rows_fact(0, 986, dataset="fashion_mnist"))).status == "passed"
+    for x in (None, an_array(986), an_array(986, of=rows_fact(986, dataset="fashion_mnist"))):
+        finding = used_on(x)
+        assert finding.status == "pending"
+        assert unseen in ids(finding.message)
