@@ -11,7 +11,7 @@ from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Whole, WithModel
 from grader.facts.case import Case
-from grader.facts.layers import Network, is_transform, own_activation
+from grader.facts.layers import Network, is_transform, may_match, own_activation
 from grader.facts.operations import is_unreadable
 from grader.schema.base import Pointer
 from grader.schema.evidence import LayerFact
@@ -55,7 +55,8 @@ def batch_norm(case: Case, params: BatchNormParams) -> Finding:
     What it does:
         Determines for each `BatchNormalization` whether it is between weights and their activation, after an
         activation, or on the input. If a `call` of the student's applies it, or a function or layer class of the
-        student's next to it may be an activation, its place is unknown, and a person must judge it.
+        student's next to it may be an activation, its place is unknown, and a person must judge it. So must a layer
+        class of the student's with weights, which may be batch normalization itself.
 
     Why it matters:
         Batch normalization keeps the scale of the values in a deep model. Before the activation, it also makes the
@@ -67,7 +68,8 @@ def batch_norm(case: Case, params: BatchNormParams) -> Finding:
     model, _ = case.model(params.model)
     if model is None:
         return missing_model(case, params.model)
-    places = places_of(Network(model))
+    network = Network(model)
+    places = places_of(network)
     required = (params.place,) if isinstance(params.place, str) else params.place
     fitting = [place for place in places if required is None or place in required]
     message = sentences(_described(model.name, places), _required(params.at_least, required))
@@ -76,8 +78,12 @@ def batch_norm(case: Case, params: BatchNormParams) -> Finding:
         "measured": {"found": len(places), "fitting": len(fitting), "places": [place or "unknown" for place in places]},
         "evidence": (Pointer(cell=model.cell, event=model.event),),
     }
-    if len(fitting) < params.at_least <= len(fitting) + (places.count(None) if required else 0):
-        return Finding.pending(say("{message} A person must judge it.", message=message), **details)
+    own = [layer.name for layer in network.layers if may_match(layer, "BatchNormalization")]
+    open_places = places.count(None) if required else 0
+    if len(fitting) < params.at_least <= len(fitting) + open_places + len(own):
+        code = say("The grader could not see what the notebook's own code in {layers:code} does.", layers=own)
+        seen = sentences(message, code) if params.at_least > len(fitting) + open_places else message
+        return Finding.pending(say("{message} A person must judge it.", message=seen), **details)
     return Finding.scored(message, 1.0 if len(fitting) >= params.at_least else 0.0, **details)
 
 

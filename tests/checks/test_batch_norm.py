@@ -64,3 +64,13 @@ def test_a_function_of_the_students_next_to_it_may_be_an_activation(code: LayerF
     before = judge("batch_norm", net(dense(9), code, NORM, OUT), place="after_activation")
     assert before.status == ("passed" if known else "pending")
     assert judge("batch_norm", net(dense(9), activation("elu"), NORM, code, OUT), place="linear").status == "failed"
+
+
+def test_a_layer_class_of_the_students_with_weights_may_be_batch_normalization() -> None:
+    own = layer("Layer", "own", custom="MyNorm", parameters=36)
+    finding = judge("batch_norm", net(dense(9), own, OUT), place="linear")
+    assert finding.status == "pending"
+    code = "The grader could not see what the notebook's own code in {layers:code} does."
+    assert says(finding.message, code, layers=["own"])
+    assert judge("batch_norm", net(dense(9), own, OUT), at_least=2).status == "failed"
+    assert judge("batch_norm", net(dense(9), layer("Layer", custom="Swish"), OUT)).status == "failed"
