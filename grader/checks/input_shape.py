@@ -42,7 +42,8 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
 
     What it does:
         Compares the shape of one input, without the batch axis, with the required shape. A model also passes if it
-        takes the same image with other axes and reshapes it before its first weights. Flattened images do not count.
+        takes the same image with other axes and reshapes it before its first weights, or if its first weights have
+        the setting `channels_first` and it takes the image in that form. Flattened images do not count.
         One input of a model with several must have the required shape. If a model takes images of any size, the size
         of its training images counts; if that is unknown, a person must judge it.
 
@@ -65,7 +66,9 @@ def input_shape(case: Case, params: InputShapeParams) -> Finding:
     if _is_open(seen, wanted):
         return _unseen(model, wanted)
     inside = _reshaped_inside(model, wanted)
-    passed = seen is not None and (shape_fits(seen, wanted) or inside is not None)
+    passed = seen is not None and (
+        shape_fits(seen, wanted) or inside is not None or _fits_with_channels_first(model, seen, wanted)
+    )
     return Finding.scored(
         _message(model, seen, wanted, inside, passed=passed),
         1.0 if passed else 0.0,
@@ -168,6 +171,13 @@ def _reshaped_inside(model: ModelFact, wanted: Shape) -> Shape | None:
     if inside is None or None in inside or not shape_fits(inside, wanted):
         return None
     return inside if _numbers(inside) == _numbers(seen) else None
+
+
+def _fits_with_channels_first(model: ModelFact, seen: Shape, wanted: Shape) -> bool:
+    """Whether a shape is the required one with the channels first, as the model's first weights expect them."""
+    first = next((layer for layer in Network(model).layers if is_transform(layer)), None)
+    channels_first = first is not None and first.config.get("data_format") == "channels_first"
+    return channels_first and shape_fits(seen, (wanted[-1], *wanted[:-1]))
 
 
 def _numbers(shape: Shape) -> int:

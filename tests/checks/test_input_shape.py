@@ -18,6 +18,7 @@ from tests.support.factories import (
     an_array,
     an_error,
     an_evidence,
+    conv,
     dense,
     good_cnn,
     layer,
@@ -86,6 +87,12 @@ def test_a_model_may_reshape_the_image_itself(shape: tuple[int, ...], inner: str
 def test_a_flattened_or_another_image_does_not_have_the_required_shape(shape: tuple[int, ...]) -> None:
     model = a_model(layer("Reshape"), *good_cnn(), input_shape=shape)
     assert input_shape(a_case(an_evidence(models=(model,))), MNIST).status == "failed"
+
+
+@pytest.mark.parametrize(("data_format", "status"), [("channels_first", "passed"), ("channels_last", "failed")])
+def test_the_channels_may_come_first_if_the_first_weights_expect_it(data_format: str, status: str) -> None:
+    model = a_model(conv(over=(1, 28, 28), data_format=data_format, padding="same"), dense(10), input_shape=(1, 28, 28))
+    assert input_shape(a_case(an_evidence(models=(model,))), MNIST).status == status
 
 
 def test_a_person_decides_about_an_ambiguous_role() -> None:
