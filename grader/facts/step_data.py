@@ -70,7 +70,15 @@ def _recognized(fit: FitFact, step: StepFact, dataset: str, wrong: Callable[[str
 
 
 def _held(fit: FitFact, count: int, split: str, dataset: str) -> Message:
-    """Say which images the steps used; the student's own loop is given none."""
+    """Say which images the steps used; the student's own loop is given none, and a generator's are unknown."""
+    if fit.kind == "fit" and fit.x is None:
+        return say_count(
+            "the first batch or the steps of its training had {count:number} {split:split} image of {dataset:dataset}",
+            "the first batch or the steps of its training had {count:number} {split:split} images of {dataset:dataset}",
+            count,
+            split=split,
+            dataset=dataset,
+        )
     if fit.kind == "custom_loop":
         return say_count(
             "the steps of its custom loop use {count:number} {split:split} image of {dataset:dataset}",

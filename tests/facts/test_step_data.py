@@ -66,6 +66,13 @@ def test_the_first_doubt_is_about_recognized_images() -> None:
     assert says(second, ELSEWHERE, operations="PyFunc, ReadFile")
 
 
+def test_images_of_a_generator_are_in_its_first_batch_or_in_the_steps() -> None:
+    step = StepFact(rows=an_array(50, of=rows(test=50)))
+    (only,) = step_doubts([a_fit(step=step, x=None)], "mnist", lambda split: split == "test")
+    first = "the first batch or the steps of its training had {count:number} {split:split} image of {dataset:dataset}"
+    assert says(only, first, count=50, split="test", dataset="mnist")
+
+
 def case_of(fit: FitFact) -> Case:
     evidence = an_evidence(models=(a_model(), a_model(model_id="m2")), fits=(fit,), accuracies=(an_accuracy(),))
     return a_case(evidence, cnn=RoleMatch(role="cnn", model="m1"))

@@ -69,7 +69,7 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     "StepWatch.describe": ("fit_end",),
     "StepWatch.describe_loop": ("fit_end",),
     "StepWatch.stepped": ("fit_end",),
-    "FitWatch._first_batch": ("fit_start",),
+    "FitWatch._first_batch": ("fit_start", "fit_end"),
     "FitWatch._begin": ("fit_start",),
     "FitWatch._begin_bare": ("fit_start", "epoch", "fit_end", "kept"),
     "FitWatch._end": ("fit_end", "kept"),

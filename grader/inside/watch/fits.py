@@ -245,8 +245,13 @@ class FitWatch:
 
     def _first_batch(self, batch: Any) -> None:
         run = self._running[-1] if self._running else None
-        if run is not None and not run.event and run.description["batch_size"] is None:
+        if run is None or run.event:
+            return
+        if run.description["batch_size"] is None:
             run.description["batch_size"] = rows_of_batch(batch)
+        x = run.description["x"]
+        if x is None or x["shape"] is None:
+            self._steps.first_batch(batch)
 
     def _begin(self, model: Any, arguments: dict[str, Any]) -> FitRun:
         """Describe a training before its start."""

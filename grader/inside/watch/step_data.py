@@ -210,6 +210,16 @@ class StepWatch:
         run = self._fits.begin()
         run.seen |= self._guard.quietly(self.pipelines.in_functions, x) or set()
 
+    def first_batch(self, batch: Any) -> None:
+        """Note the known images in the first batch of a generator, whose images are unknown otherwise.
+
+        Args:
+            batch: The batch, usually a pair of images and labels.
+        """
+        images = batch[0] if isinstance(batch, (list, tuple)) and batch else batch
+        for part in self._images.in_argument(images):
+            self._images.add_known(part, self._fits.running[-1:], None)
+
     def end(self) -> None:
         """Note the end of `fit`."""
         self._fits.end()

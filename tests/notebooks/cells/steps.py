@@ -575,6 +575,22 @@ def _():
 def _():
     net = sequential(); optimizer = keras.optimizers.Adam(); place = tf.Variable(np.concatenate([x, x[:36]]))
     learn = tf.function(lambda a: step(net, optimizer, a, yt)); learn(place); place.assign(xt); learn(place)
+def batches(images, classes):
+    while True: yield images[:20], classes[:20]
+
+@case("fit on a generator of test images", both=True)
+def _():
+    sequential().fit(batches(xt, yt), steps_per_epoch=2, epochs=1, verbose=0)
+
+@case("honest generator", both=True)
+def _():
+    data = batches(more, labels)
+    sequential().fit(data, steps_per_epoch=2, epochs=1, verbose=0, validation_data=batches(xt, yt), validation_steps=1)
+
+@case("honest generator of altered images", both=True)
+def _():
+    sequential().fit(batches(more + np.random.rand(*more.shape).astype("float32"), labels), steps_per_epoch=2, verbose=0)
+
 @case("loop with a generator in the graph", both=True)
 def _():
     net = sequential(); optimizer = keras.optimizers.Adam()
