@@ -1,5 +1,6 @@
 """The check `dropout`."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, Literal
 
@@ -14,7 +15,7 @@ from grader.facts.case import Case
 from grader.facts.layers import DROPOUTS, Network, is_transform, may_match, own_activation
 from grader.facts.operations import is_opaque, is_unreadable
 from grader.schema.base import Pointer
-from grader.schema.evidence import LayerFact
+from grader.schema.evidence import Evidence, LayerFact
 from grader.schema.grade import Finding, FindingDetails, MeasureLabel
 from grader.schema.message import Message, say, say_count, sentences
 
@@ -47,6 +48,10 @@ _MEASURES: Final[Mapping[str, MeasureLabel]] = {
 """Labels and units of the measured values; values without a label repeat the message."""
 
 
+_FUNCTION: Final = re.compile(r"\b(?:nn|K|backend|ops|random|F|functional|experimental)\.(?:\w+_)?dropout(?:_v2)?\(")
+"""A call of a function of TensorFlow or Keras for dropout."""
+
+
 @check("dropout", measures=_MEASURES)
 def dropout(case: Case, params: DropoutParams) -> Finding:
     """The model has dropout of the right kind, at a sensible rate, between its layers.
@@ -55,7 +60,7 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
         Counts the dropout layers that meet every condition. A student's subclass counts as its base class. Alpha
         dropout belongs to SELU: it keeps the mean and the standard deviation that SELU needs. If the student's own
         code decides (the order of the layers in a `call`, an activation function before alpha dropout, what a layer
-        class of the student's does), a person must judge it.
+        class of the student's does, `tf.nn.dropout` in a `call`), a person must judge it.
 
     Why it matters:
         Dropout on the input erases pixels, and dropout after the output erases answers. Plain dropout breaks the
@@ -78,15 +83,22 @@ def dropout(case: Case, params: DropoutParams) -> Finding:
     passed = len(counting) >= params.at_least
     misses = [] if passed else [candidate for candidate in candidates if not candidate.counts]
     explained = [miss.explained(_named(miss.layer)) for miss in misses[:_MOST_LISTED]]
-    message = sentences(_count(model.name, counting, params.at_least), *explained)
+    function = not passed and not network.has_known_order and _calls_function(case.evidence)
+    in_call = say("The grader could not see whether its `call` uses a function for dropout.") if function else None
+    message = sentences(_count(model.name, counting, params.at_least), *explained, in_call)
     details: FindingDetails = {
         "assurance": model.assurance,
         "measured": {"found": len(counting), "of_this_kind": len(candidates)},
         "evidence": (Pointer(cell=model.cell, event=model.event),),
     }
-    if len(counting) < params.at_least <= len(counting) + unknown:
+    if len(counting) < params.at_least <= len(counting) + unknown + function:
         return Finding.pending(say("{message} A person must judge it.", message=message), **details)
     return Finding.scored(message, 1.0 if passed else 0.0, **details)
+
+
+def _calls_function(evidence: Evidence) -> bool:
+    """Whether the notebook calls a function for dropout, such as `tf.nn.dropout`."""
+    return any(cell.kind == "code" and _FUNCTION.search(cell.source) for cell in evidence.cells)
 
 
 def _count(model: str, layers: list[LayerFact], wanted: int) -> Message:

@@ -11,7 +11,7 @@ from grader.checks.support.measures import measure
 from grader.checks.support.no_model import missing_model
 from grader.checks.support.params import Params, Whole
 from grader.facts.case import Case
-from grader.facts.layers import DROPOUTS
+from grader.facts.layers import DROPOUTS, LAYERED_CLASSES
 from grader.schema.base import Assurance, Pointer
 from grader.schema.evidence import Average, CallFact, Evidence, ModelFact
 from grader.schema.grade import Finding, MeasureLabel
@@ -62,7 +62,6 @@ class Repeated:
     compared: bool = False
 
 
-_KERAS_MODELS: Final = frozenset({"Sequential", "Functional", "Model"})
 _MEASURES: Final[Mapping[str, MeasureLabel]] = {
     "passes": measure(say("Passes over the same images"), "number"),
     "differ": measure(say("Passes give different numbers")),
@@ -256,7 +255,7 @@ def _drops(model: ModelFact) -> bool:
 
 def _may_drop(model: ModelFact) -> bool:
     """Whether a model has dropout, or a function or `call` of the student's, which may use `tf.nn.dropout`."""
-    own = model.cls not in _KERAS_MODELS or any(layer.cls == "Lambda" for layer in model.flat_layers())
+    own = model.cls not in LAYERED_CLASSES or any(layer.cls == "Lambda" for layer in model.flat_layers())
     return own or _drops(model)
 
 

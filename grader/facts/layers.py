@@ -16,6 +16,7 @@ __all__ = [
     "DROPOUTS",
     "GROUPS",
     "KNOWN_LAYERS",
+    "LAYERED_CLASSES",
     "SCALING_LAYERS",
     "LayerName",
     "Network",
@@ -156,7 +157,7 @@ _PASS_THROUGH = (
 )
 _BETWEEN = _NORMALISATIONS | _PASS_THROUGH | _POOLINGS | _over_dimensions("ZeroPadding", "Cropping")
 """Layers that may come between a layer and its activation."""
-_LAYERED_CLASSES = frozenset({"Sequential", "Functional", "Model"})
+LAYERED_CLASSES = frozenset({"Sequential", "Functional", "Model"})
 _OUTPUT_ACTIVATIONS = frozenset({"sigmoid", "softmax"})
 """Activations that are usual only in a model's last layer, so that the order of the layers need not be known."""
 
@@ -170,7 +171,7 @@ def unknown_layer(name: str) -> str:
     """Describe what is wrong with a layer class or family; empty if a rubric may use it."""
     if name.startswith(CUSTOM) and len(name) > len(CUSTOM):
         return ""
-    if canonical_layer(name) in KNOWN_LAYERS | _RARE_LAYERS | _LAYERED_CLASSES or name in GROUPS:
+    if canonical_layer(name) in KNOWN_LAYERS | _RARE_LAYERS | LAYERED_CLASSES or name in GROUPS:
         return ""
     choices = sorted({*KNOWN_LAYERS, *_RARE_LAYERS, *GROUPS, *_ALIASES})
     return f"Keras has no layer {name!r}{did_you_mean(name, choices)} (write a custom class as `custom:{name}`)"
@@ -285,7 +286,7 @@ def _structural_activation(model: ModelFact) -> str | None:
     if Network(model).is_called_by_student(last) and activation not in _OUTPUT_ACTIVATIONS:
         return None
     if activation == "linear":
-        return activation if model.cls in _LAYERED_CLASSES else None
+        return activation if model.cls in LAYERED_CLASSES else None
     scaled = any(not keeps_range(layer) for layer in layers[: layers.index(last)])
     return None if scaled else activation
 
@@ -301,7 +302,7 @@ class Network:
         """Read the graph if the sources of every layer are known; else use the order of the layers."""
         self.layers = tuple(layer for layer in model.flat_layers() if layer.cls != "InputLayer")
         self._children = self._graph(model)
-        called = _called(model.layers, of_student=model.cls not in _LAYERED_CLASSES)
+        called = _called(model.layers, of_student=model.cls not in LAYERED_CLASSES)
         self._called = frozenset(id(layer) for layer in called) if self._children is None else frozenset()
 
     def _graph(self, model: ModelFact) -> dict[str, list[int]] | None:

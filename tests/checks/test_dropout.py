@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from grader.schema.evidence import LayerFact
-from tests.support.factories import a_model, an_evidence, dense, dropout, layer, operation
+from tests.support.factories import a_cell, a_model, an_evidence, dense, dropout, layer, operation
 from tests.support.judging import judge, net
 from tests.support.says import ids, says
 
@@ -54,6 +54,22 @@ def test_a_model_without_dropout_fails() -> None:
         "{model:code} has no dropout layer that meets the conditions; {count:number} is required.",
         count=1,
     )
+
+
+@pytest.mark.parametrize(
+    ("cls", "source", "status"),
+    [
+        ("Net", "h = tf.nn.dropout(h, 0.3)", "pending"),
+        ("Net", "h = tf.nn.experimental.stateless_dropout(h, 0.3, seed=s)", "pending"),
+        ("Net", "h = keras.ops.nn.relu(h)", "failed"),
+        ("Net", "h = self.dropout(h)", "failed"),
+        ("Sequential", "h = tf.nn.dropout(h, 0.3)", "failed"),
+    ],
+)
+def test_a_function_for_dropout_in_a_call_is_left_to_a_person(cls: str, source: str, status: str) -> None:
+    models = (a_model(dense(9, "relu"), OUT, cls=cls),)
+    evidence = an_evidence(models=models, cells=(a_cell(0, source),))
+    assert judge("dropout", evidence).status == status
 
 
 def test_the_message_names_each_layer_with_its_rate() -> None:

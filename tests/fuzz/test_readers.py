@@ -69,6 +69,7 @@ TRUSTED = {
     "pipeline.rubrics": "a note that the grader wrote",
     "pipeline.standing": "rows of the grader's database",
     "report.fragments": "parts of pages that the grader wrote, with a checksum",
+    "schema.described": "the source of a class of the grader or of the instructor",
 }
 """Modules that parse only data of the grader, of this machine or of the instructor, each with these data."""
 
