@@ -51,8 +51,7 @@ def tested_while_training(case: Case, parameters: StrayImagesParams) -> tuple[Di
     """The test set was used as validation data.
 
     What it does:
-        Recognizes the validation images of each training by their pixels. Ignores models that learn without classes
-        (autoencoders, generators), which have no accuracy on test images.
+        Recognizes the validation images of each training by their pixels.
 
     Why it matters:
         If epochs, layers or learning rates are chosen by test accuracy, they are fitted to the test set.
@@ -62,7 +61,7 @@ def tested_while_training(case: Case, parameters: StrayImagesParams) -> tuple[Di
     """
     notes = []
     for fit in case.evidence.fits:
-        count = _test_rows(fit.val_x, parameters) if _learns_classes(case.evidence, fit) else 0
+        count = _test_rows(fit.val_x, parameters)
         if not count or fit.val_x is None or fit.val_x.rows is None:
             continue
         notes.append(

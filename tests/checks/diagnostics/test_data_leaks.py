@@ -29,16 +29,6 @@ LOOKALIKES: Cases = {
         an_evidence(fits=(a_fit(val_x=an_array(6_000, of=rows(6_000, 5, method="neighbour"))),)),
         # The last training images.
         an_evidence(fits=(a_fit(val_x=an_array(6_000, of=rows(6_000, start=54_000, stop=60_000))),)),
-        # An autoencoder has no accuracy that the choice of epochs could make too high.
-        an_evidence(
-            models=(a_model(dense(784, "sigmoid")),),
-            fits=(
-                a_fit(
-                    val_x=an_array(10_000, of=rows(test=10_000)),
-                    y=LabelFact(shape=(60_000, 784), dtype="float32", one_hot=False),
-                ),
-            ),
-        ),
     ),
     "test-images-in-training-data": (
         an_evidence(),
